@@ -3,7 +3,6 @@ package capture
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 )
 
 // Config is what an operator can say about tcp-copy. Zero numbers mean the
@@ -23,7 +22,7 @@ type Config struct {
 	DiskLimit int64 // bytes that the folder's captures may hold, the oldest go first; 1 GiB
 
 	RingExchanges int // exchanges that may wait for the disk; 1,024
-	RingBytes     int // bytes that they may hold together; 32 MiB
+	RingBytes     int // bytes that they may hold together; 32 MiB, and as much again while it is written
 }
 
 // smallestDisk is the least DiskLimit that leaves room for rotation.
@@ -47,8 +46,8 @@ func orDefault[N int | int64](value, fallback N) N {
 
 func (c Config) validate() error {
 	var faults []error
-	if !filepath.IsAbs(c.Directory) {
-		faults = append(faults, errors.New("directory must be an absolute path"))
+	if c.Directory == "" {
+		faults = append(faults, errors.New("a directory is needed"))
 	}
 	if !(c.Share >= 0 && c.Share <= 1) { // written so that NaN fails
 		faults = append(faults, errors.New("the sampled share must lie between 0 and 1"))

@@ -59,12 +59,19 @@ func (f *folder) append(lines []byte) error {
 		return err
 	}
 	if _, err := f.file.Write(lines); err != nil {
-		_ = f.file.Truncate(f.length) // a cut line is allowed, a lost file is not
-		f.close()
+		f.undo()
 		return err
 	}
 	f.length += int64(len(lines))
 	return nil
+}
+
+// undo takes back a write that ended half-way. The file stays in use, so that
+// a disk that stays full does not collect an empty file with every try.
+func (f *folder) undo() {
+	if f.file.Truncate(f.length) != nil {
+		f.close()
+	}
 }
 
 // open begins a file that only its owner can read. The folder is made if it is
