@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -97,7 +96,7 @@ func TestExchangeComesBackWhole(t *testing.T) {
 		l.Method != "PUT" || l.Path != sent.Path || l.Query != sent.Query || l.Status != 204 || l.BodySize != 256 {
 		t.Errorf("changed on the way: %+v", l)
 	}
-	if !bytes.Equal(l.Body, everyByte) || len(l.Headers["X-Twice"]) != 2 || l.ResponseHeaders.Get("Etag") != `"t"` {
+	if !bytes.Equal(l.Body, everyByte) || len(l.Headers["X-Twice"]) != 2 || l.ResponseHeaders.Get("ETag") != `"t"` {
 		t.Errorf("body or headers changed: %+v", l)
 	}
 }
@@ -363,11 +362,12 @@ func TestStalledDiskNeverHoldsARequest(t *testing.T) {
 
 // stalled is a recorder whose writer does not start before release is closed.
 func stalled(t *testing.T) (recorder *Recorder, release chan struct{}) {
+	t.Helper()
 	config := Config{Directory: t.TempDir(), RingExchanges: 10}.withDefaults()
 	queue := newRing(config.RingExchanges, config.RingBytes)
 	release = make(chan struct{})
 	recorder = &Recorder{
-		queue: queue, writer: newWriter(queue, newFolder(config), slog.New(slog.NewTextHandler(io.Discard, nil))),
+		queue: queue, writer: newWriter(queue, newFolder(config), quiet),
 		done: make(chan struct{}),
 	}
 	go func() {
