@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -42,7 +41,6 @@ type Process struct {
 	cmd     *exec.Cmd
 	exited  chan struct{}
 	exit    error // of Wait; valid once exited is closed
-	signals sync.Mutex
 }
 
 // Start runs the command and waits until it is ready, until it exits or until
@@ -125,8 +123,6 @@ func (p *Process) Pause() { p.signal(syscall.SIGSTOP) }
 func (p *Process) Resume() { p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(s syscall.Signal) {
-	p.signals.Lock()
-	defer p.signals.Unlock()
 	_ = p.cmd.Process.Signal(s) // an ended process needs no signal
 }
 
