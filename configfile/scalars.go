@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ottogate/ottogate/access"
 )
 
 // Duration is a span of time, written as in Go: 250ms, 30s, 1h.
@@ -105,53 +107,36 @@ func (p *Percent) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Rate is a number of requests per second, minute or hour; the zero value is
-// no limit.
-type Rate struct {
-	Count int64
-	Per   time.Duration // a second, a minute or an hour
-}
+// Rate is a number of requests in a fixed window: 2000/s, 100/m, 10/h. The
+// zero value is no limit.
+type Rate struct{ access.Rate }
 
-// rateUnit is the window that a rate's suffix names; 0 = no such suffix.
-func rateUnit(name string) time.Duration {
-	switch name {
-	case "s":
-		return time.Second
-	case "m":
-		return time.Minute
-	case "h":
-		return time.Hour
-	default:
-		return 0
-	}
-}
-
-// String writes the rate as in the file; no limit is the empty text.
-func (r Rate) String() string {
-	switch r.Per {
-	case time.Second:
-		return fmt.Sprintf("%d/s", r.Count)
-	case time.Minute:
-		return fmt.Sprintf("%d/m", r.Count)
-	case time.Hour:
-		return fmt.Sprintf("%d/h", r.Count)
-	default:
-		return ""
-	}
-}
-
-// MarshalText is String.
+// MarshalText writes the rate as in the file.
 func (r Rate) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // UnmarshalText reads a whole positive number and its window.
 func (r *Rate) UnmarshalText(text []byte) error {
-	digits, unit, _ := strings.Cut(string(text), "/")
-	count, err := strconv.ParseUint(digits, 10, 31)
-	per := rateUnit(unit)
-	if err != nil || count == 0 || per == 0 {
+	parsed, err := access.ParseRate(string(text))
+	if err != nil {
 		return errors.New("needs a rate like 2000/s, 100/m or 10/h")
 	}
-	*r = Rate{Count: int64(count), Per: per}
+	r.Rate = parsed
+	return nil
+}
+
+// Rule is one line of an app's allow list.
+type Rule struct{ access.Rule }
+
+// MarshalText writes the rule as in the file.
+func (r Rule) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a rule.
+func (r *Rule) UnmarshalText(text []byte) error {
+	parsed, err := access.ParseRule(string(text))
+	if err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("rule %q: ", text)))
+	}
+	r.Rule = parsed
 	return nil
 }
 
@@ -186,23 +171,17 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // to tell keys apart, too little to search for a weak one.
 type KeyHash [32]byte
 
-const keyHashPrefix = "sha256:"
-
 // String shows the first four bytes.
-func (h KeyHash) String() string { return keyHashPrefix + hex.EncodeToString(h[:4]) + "…" }
+func (h KeyHash) String() string { return "sha256:" + hex.EncodeToString(h[:4]) + "…" }
 
 // MarshalText is String.
 func (h KeyHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText reads sha256: and 64 hex digits.
 func (h *KeyHash) UnmarshalText(text []byte) error {
-	digits, ok := strings.CutPrefix(string(text), keyHashPrefix)
-	raw, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(raw) != len(h) {
-		return errors.New("needs sha256: and 64 hex digits; ottogate keys new prints the line")
-	}
-	copy(h[:], raw)
-	return nil
+	hash, err := access.ParseHash(string(text))
+	*h = hash
+	return err
 }
 
 // Keys is whose the keys of a component are.

@@ -149,7 +149,7 @@ type App struct {
 	// Keys are the API keys that prove the app, by their SHA-256: `sha256:<64 hex digits>`, or `{ hash, notAfter }`. `ottogate keys new` makes one.
 	Keys []AppKey `yaml:"keys"`
 	// Allow are the rules of what the app may do, deny by default: `<action> <resource>`; `*` matches within a segment, `**` across.
-	Allow []string `yaml:"allow" form:"rule"`
+	Allow []Rule `yaml:"allow"`
 	// Limits are the app's own bounds.
 	Limits AppLimits `yaml:"limits"`
 }
@@ -370,7 +370,23 @@ type Service struct {
 	Balance Balance `yaml:"balance" default:"p2c" oneof:"p2c,roundRobin"`
 	// Timeout bounds the time to the headers of the answer; 0s = only the request's own deadline.
 	Timeout Duration `yaml:"timeout" default:"0s" range:"0s..1h"`
+	// PerTry bounds the same time for one try at one endpoint; 0s = timeout.
+	PerTry Duration `yaml:"perTry" default:"0s" range:"0s..1h"`
+	// Protocol is how the endpoints are spoken to: HTTP/1.1, HTTP/2 over TLS, or HTTP/2 without TLS.
+	Protocol Protocol `yaml:"protocol" default:"http1" oneof:"http1,h2,h2c"`
+	// TLS is for https endpoints, whose certificates are always verified.
+	TLS *ClientTLS `yaml:"tls"`
 }
+
+// Protocol is a way to speak HTTP.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolHTTP1 Protocol = "http1"
+	ProtocolH2    Protocol = "h2"
+	ProtocolH2C   Protocol = "h2c"
+)
 
 // Balance is a way to choose an endpoint.
 type Balance string

@@ -1,0 +1,157 @@
+package configfile
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// component is what all kinds of components have in common for the checks.
+type component struct {
+	path    string // `state.main`; also the name of its connection when that is inline
+	source  Source
+	drivers []Driver // that can do this kind of work
+}
+
+// components lists every component of the file.
+func (f *File) components() []component {
+	stores := []Driver{DriverRedis, DriverLocal}
+	var all []component
+	for name, c := range f.State {
+		all = append(all, component{join("state", name), c.Source, stores})
+	}
+	for name, c := range f.Lock {
+		all = append(all, component{join("lock", name), c.Source, stores})
+	}
+	for name, c := range f.Sequence {
+		all = append(all, component{join("sequence", name), c.Source, stores})
+	}
+	for name, c := range f.PubSub {
+		all = append(all, component{join("pubsub", name), c.Source, []Driver{DriverKafka}})
+	}
+	for name, c := range f.Config {
+		all = append(all, component{join("config", name), c.Source, []Driver{DriverApollo}})
+	}
+	return all
+}
+
+// components checks that each has exactly one connection, and a fitting one.
+func (c *checker) components() {
+	for _, each := range c.file.components() {
+		named, inline := each.source.Connection, each.source.Inline
+		switch {
+		case named != "" && inline != nil:
+			c.fault(each.path+".connection", "stands beside driver: name a connection or hold its fields, not both")
+		case inline != nil:
+			c.fits(each.path+".driver", inline.Driver, each.drivers...)
+		case named == "":
+			c.fault(each.path, "needs connection, the name of one, or driver with the fields of one")
+		case c.exists(each.path+".connection", named, "connection", names(c.file.Connections)):
+			c.fits(each.path+".connection", c.file.Connections[named].Driver, each.drivers...)
+		}
+	}
+}
+
+// fits reports a driver that cannot do what is asked; one that is itself wrong
+// has its fault already.
+func (c *checker) fits(path string, driver Driver, able ...Driver) {
+	known := []Driver{DriverRedis, DriverLocal, DriverKafka, DriverApollo}
+	if slices.Contains(known, driver) && !slices.Contains(able, driver) {
+		words := make([]string, len(able))
+		for i := range able {
+			words[i] = string(able[i])
+		}
+		c.fault(path, "driver %s cannot do this; it takes %s", driver, strings.Join(words, " or "))
+	}
+}
+
+// connections checks every connection, named or inline.
+func (c *checker) connections() {
+	all := map[string]Connection{}
+	for name, connection := range c.file.Connections {
+		all[join("connections", name)] = connection
+	}
+	for _, each := range c.file.components() {
+		if each.source.Inline != nil {
+			all[each.path] = *each.source.Inline
+		}
+	}
+	files := map[string]string{}
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		connection := all[path]
+		c.redis(path, connection.Redis)
+		c.local(path, connection.Local, files)
+		if connection.Kafka != nil {
+			c.clientTLS(path+".tls", connection.Kafka.TLS)
+		}
+	}
+}
+
+func (c *checker) redis(path string, redis *Redis) {
+	if redis == nil {
+		return
+	}
+	c.clientTLS(path+".tls", redis.TLS)
+	switch {
+	case redis.Mode == RedisSentinel && redis.MasterName == "":
+		c.fault(path+".masterName", "is missing; mode sentinel needs it")
+	case redis.Mode != RedisSentinel && redis.MasterName != "":
+		c.fault(path+".masterName", "only allowed with mode: sentinel")
+	case redis.Mode == RedisStandalone && len(redis.Addresses) > 1:
+		c.fault(path+".addresses", "mode standalone takes one address; there are the modes sentinel and cluster")
+	}
+}
+
+// local refuses two connections on one file: its first user locks it.
+func (c *checker) local(path string, local *Local, files map[string]string) {
+	if local == nil || local.Path == "" {
+		return
+	}
+	if other, taken := files[local.Path]; taken {
+		c.fault(path+".path", "is the file of %s already; use that connection", other)
+		return
+	}
+	files[local.Path] = path
+}
+
+func (c *checker) clientTLS(path string, tls *ClientTLS) {
+	if tls != nil && (tls.Cert == "") != (tls.Key == "") {
+		c.fault(path, "needs cert and key together, or neither")
+	}
+}
+
+// moveInlineConnections gives every inline connection a name in the table,
+// that of its component, which no written name can have because of the dot.
+func moveInlineConnections(f *File) {
+	if f.Connections == nil {
+		f.Connections = map[string]Connection{}
+	}
+	f.moveExpanded()
+	moveAll(f, "state", f.State, func(c *State) *Source { return &c.Source })
+	moveAll(f, "lock", f.Lock, func(c *Lock) *Source { return &c.Source })
+	moveAll(f, "sequence", f.Sequence, func(c *Sequence) *Source { return &c.Source })
+	moveAll(f, "pubsub", f.PubSub, func(c *PubSub) *Source { return &c.Source })
+	moveAll(f, "config", f.Config, func(c *Config) *Source { return &c.Source })
+}
+
+func moveAll[C any](f *File, kind string, table map[string]C, source func(*C) *Source) {
+	for name, c := range table {
+		if from := source(&c); from.Inline != nil {
+			from.Connection = join(kind, name)
+			f.Connections[from.Connection] = *from.Inline
+			from.Inline = nil
+			table[name] = c
+		}
+	}
+}
+
+// moveExpanded lets the mask follow the moved fields.
+func (f *File) moveExpanded() {
+	for _, each := range f.components() {
+		for path := range maps.Clone(f.expanded) {
+			if rest, ok := strings.CutPrefix(path, each.path+"."); ok && each.source.Inline != nil {
+				f.expanded[join("connections", each.path)+"."+rest] = true
+			}
+		}
+	}
+}

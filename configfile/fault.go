@@ -1,0 +1,78 @@
+package configfile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Fault is one thing that is wrong with the file.
+type Fault struct {
+	File         string
+	Line, Column int    // from 1
+	Path         string // of the key, as `server.limits.body`; empty for the file as a whole
+	Message      string
+}
+
+// String is the fault as compilers write theirs.
+func (f Fault) String() string {
+	place := fmt.Sprintf("%s:%d:%d: ", f.File, f.Line, f.Column)
+	if f.Path == "" {
+		return place + f.Message
+	}
+	return place + f.Path + ": " + f.Message
+}
+
+// Faults are all faults of a file, ordered by their place. An empty one means
+// that the file is fine; do not store that in an error.
+type Faults []Fault
+
+// Error lists the faults, one a line.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (f Faults) sort() {
+	slices.SortStableFunc(f, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
+	})
+}
+
+// place is where in the file something stands.
+type place struct{ line, column int }
+
+// report collects faults and remembers where each path stands, so that checks
+// that come after the decoding can name places too.
+type report struct {
+	file   string
+	faults Faults
+	places map[string]place
+}
+
+func (r *report) faultAt(at place, path, format string, args ...any) {
+	r.faults = append(r.faults, Fault{File: r.file, Line: at.line, Column: at.column, Path: path, Message: fmt.Sprintf(format, args...)})
+}
+
+// fault reports at the place of path or, for a key that is absent, at that of
+// the nearest block around it.
+func (r *report) fault(path, format string, args ...any) {
+	r.faultAt(r.placeOf(path), path, format, args...)
+}
+
+func (r *report) placeOf(path string) place {
+	for around := path; ; {
+		if at, ok := r.places[around]; ok {
+			return at
+		}
+		cut := strings.LastIndexAny(around, ".[")
+		if cut < 0 {
+			return cmp.Or(r.places[""], place{1, 1})
+		}
+		around = around[:cut]
+	}
+}

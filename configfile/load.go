@@ -1,0 +1,39 @@
+package configfile
+
+import "reflect"
+
+// Options are the loader's only ways to the world outside the file.
+type Options struct {
+	LookupEnv func(name string) (string, bool)  // for ${env:NAME}; nil = no variable is set
+	ReadFile  func(path string) ([]byte, error) // for ${file:PATH}; nil = no file can be read
+	Dev       map[string]string                 // for ${dev:NAME}; nil = not in development mode
+}
+
+// Load reads a file strictly: the name appears in the faults. Either the file
+// is returned whole, with defaults filled in, references checked and inline
+// connections moved to the table, or every fault that could be found. It
+// reads nothing but data and what the expansions in it name.
+func Load(name string, data []byte, options Options) (*File, Faults) {
+	report := &report{file: name, places: map[string]place{}}
+	root := parse(report, data)
+	if root == nil {
+		return nil, report.faults
+	}
+	file := &File{expanded: map[string]bool{}}
+	decoder := &decoder{report: report, options: options, expanded: file.expanded}
+	decoder.file(file, root)
+	checks := &checker{report: report, file: file}
+	checks.all()
+	if len(report.faults) > 0 {
+		report.faults.sort()
+		return nil, report.faults
+	}
+	moveInlineConnections(file)
+	return file, nil
+}
+
+// file decodes the whole tree.
+func (d *decoder) file(file *File, root *node) {
+	d.places[""] = placeOfNode(root)
+	d.value(reflect.ValueOf(file).Elem(), root, "", "")
+}
