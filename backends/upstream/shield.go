@@ -1,0 +1,84 @@
+package upstream
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// shield stands between the ReverseProxy and the caller's writer, so that
+// both carriers commit an answer by the same rules.
+type shield struct {
+	http.ResponseWriter
+	passage *passage
+	header  http.Header
+	body    *watchedBody // nil = none streams
+	begun   bool
+}
+
+// watchedBody remembers how reading the caller's body ended.
+type watchedBody struct {
+	io.ReadCloser
+	finished atomic.Bool
+	failed   atomic.Pointer[callerFault]
+}
+
+func (b *watchedBody) Read(data []byte) (int, error) {
+	n, err := b.ReadCloser.Read(data)
+	if err == io.EOF {
+		b.finished.Store(true)
+	} else if err != nil {
+		b.failed.Store(&callerFault{err})
+	}
+	return n, err
+}
+
+// Unwrap lets net/http find Hijack and Flush.
+func (s *shield) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *shield) Header() http.Header { return s.header }
+
+func (s *shield) WriteHeader(status int) {
+	fields := fieldsOf(s.header)
+	if status == http.StatusContinue && !s.passage.expects() {
+		return
+	}
+	if status < 200 {
+		inform(s.ResponseWriter, s.passage.r, status, fields)
+		return
+	}
+	s.begun = true
+	if s.body != nil && !s.body.finished.Load() && s.passage.r.ProtoMajor == 1 {
+		s.ResponseWriter.Header().Set("Connection", "close") // the rest of the body must not be read as a request
+	}
+	if announced := s.header["Trailer"]; announced != nil {
+		announce(s.ResponseWriter.Header(), announced, func(name string) bool { return s.header[name] != nil })
+	}
+	commit(s.ResponseWriter, s.passage, status, fields, nil)
+	clear(s.header) // what comes from here on are trailers
+}
+
+// setTrailers hands over what the ReverseProxy set behind the body.
+func (s *shield) setTrailers() {
+	if !s.begun {
+		return
+	}
+	for _, f := range fieldsOf(s.header) {
+		f.name = strings.TrimPrefix(f.name, http.TrailerPrefix)
+		setTrailer(s.ResponseWriter.Header(), f)
+	}
+}
+
+// fieldsOf lists a header in the order of its names.
+func fieldsOf(header http.Header) []field {
+	var fields []field
+	for name, values := range header {
+		for _, value := range values {
+			fields = append(fields, field{name, value})
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
+	return fields
+}

@@ -1,0 +1,180 @@
+package upstream
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// upload moves a request body to the upstream while the answer is awaited and
+// read. The exchange owns its goroutine and stops it.
+type upload struct {
+	r       *http.Request
+	c       *connection
+	block   *block
+	chunked bool
+	silence time.Duration
+
+	finished atomic.Bool // the caller's body has been read to its end
+	begun    atomic.Bool // the answer has begun: rolling deadlines hold now
+	halted   atomic.Bool
+	done     chan struct{}
+	err      error // why it ended early; read after done
+}
+
+// Room around the data for the frame of a chunk, so that it goes out in one
+// write: up to eight digits and a line end before, a line end behind.
+const (
+	frameBefore = 10
+	frameBehind = 2
+)
+
+func startUpload(x *exchange) *upload {
+	u := &upload{
+		r: x.r, c: x.c, block: x.pool.buffers.block(), chunked: x.r.ContentLength < 0,
+		silence: x.pool.limits.silence, done: make(chan struct{}),
+	}
+	go func() {
+		defer close(u.done)
+		u.err = u.run()
+		if errors.As(u.err, new(callerFault)) {
+			_ = u.c.Close() // the upstream must not take the cut body for a whole one
+		}
+	}()
+	return u
+}
+
+func (u *upload) run() error {
+	left := u.r.ContentLength
+	for u.chunked || left > 0 {
+		if u.halted.Load() {
+			return errHalted
+		}
+		data := u.block[frameBefore : blockSize-frameBehind]
+		n, err := u.r.Body.Read(data)
+		left -= int64(n)
+		if err == io.EOF || (!u.chunked && left == 0) {
+			u.finished.Store(true)
+		}
+		if n > 0 {
+			if err := u.write(n); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil && u.halted.Load() {
+			return errHalted
+		}
+		if err != nil {
+			return callerFault{err}
+		}
+	}
+	if u.chunked {
+		return u.endChunks()
+	}
+	if left > 0 {
+		return callerFault{io.ErrUnexpectedEOF}
+	}
+	return nil
+}
+
+var errHalted = errors.New("the answer was there before the body had gone out")
+
+// write sends the n bytes that were read into the block.
+func (u *upload) write(n int) error {
+	if u.begun.Load() {
+		_ = u.c.SetWriteDeadline(time.Now().Add(u.silence))
+	}
+	from, to := frameBefore, frameBefore+n
+	if u.chunked {
+		var digits [8]byte
+		size := append(strconv.AppendInt(digits[:0], int64(n), 16), '\r', '\n')
+		from -= copy(u.block[frameBefore-len(size):], size)
+		to += copy(u.block[to:], "\r\n")
+	}
+	_, err := u.c.Write(u.block[from:to])
+	return err
+}
+
+// endChunks writes the last chunk and the caller's trailers.
+func (u *upload) endChunks() error {
+	out := append(u.block[:0], "0\r\n"...)
+	for name, values := range u.r.Trailer {
+		if forbiddenTrailer(name) {
+			continue
+		}
+		for _, value := range values {
+			if isToken(name) && isValue(value) {
+				out = appendField(out, name, value)
+			}
+		}
+	}
+	_, err := u.c.Write(append(out, "\r\n"...))
+	return err
+}
+
+// stop waits for the upload's end, and brings it about if the exchange is over
+// before it. It tells whether the body went out as a whole. It may be called
+// twice.
+func (u *upload) stop(x *exchange) bool {
+	select {
+	case <-u.done:
+	default:
+		if !u.settle(x) {
+			u.interrupt(x)
+		}
+	}
+	if u.block != nil {
+		x.pool.buffers.blocks.Put(u.block)
+		u.block = nil
+	}
+	return u.err == nil
+}
+
+// settle gives an upload that has read all a moment to write the rest: an
+// answer often overtakes the end of the writing goroutine by microseconds.
+func (u *upload) settle(x *exchange) bool {
+	if !u.finished.Load() || !x.whole {
+		return false
+	}
+	timer := time.NewTimer(10 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-u.done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// interrupt ends an upload that nobody wants any more. Its read from the
+// caller is woken by a passed deadline, again and again, since a wrapper of
+// the body may set a new one. What is left of the body must not be taken for
+// the caller's next request, so the connection ends with this answer.
+func (u *upload) interrupt(x *exchange) {
+	u.halted.Store(true)
+	_ = u.c.Close()
+	x.closeCaller()
+	for gap := time.Millisecond; ; gap = min(2*gap, 50*time.Millisecond) {
+		_ = x.control.SetReadDeadline(time.Unix(1, 0))
+		select {
+		case <-u.done:
+			_ = x.control.SetReadDeadline(time.Now().Add(x.pool.limits.linger))
+			return
+		case <-time.After(gap):
+		}
+	}
+}
+
+// closeCaller ends the caller's connection after this answer, where the answer
+// has not begun; one that has begun said so in its head.
+func (x *exchange) closeCaller() {
+	if !x.begun && x.r.ProtoMajor == 1 {
+		x.w.Header().Set("Connection", "close")
+	}
+}
