@@ -1,0 +1,97 @@
+package middleware
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/ottogate/ottogate/problem"
+)
+
+// body is a request's body under its limits: it ends with body-too-large when
+// more comes than may, and with body-timeout when nothing comes for too long.
+// Whoever reads it gets these as its error and need not look for them. It is
+// read by one goroutine, as every body is.
+type body struct {
+	io.ReadCloser
+	left  int64 // may still come
+	limit int64 // for the detail
+	read  int64
+
+	conn  *http.ResponseController
+	idle  time.Duration // the longest silence; 0 = no limit
+	until time.Time     // the end of all patience; the zero time = none
+	armed time.Time     // the read deadline as last set
+}
+
+// size is how many bytes have been read; none without a body.
+func (b *body) size() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.read
+}
+
+// lower makes the limit smaller before anything has been read.
+func (b *body) lower(limit int64) {
+	if b.left > limit {
+		b.left, b.limit = limit, limit
+	}
+}
+
+// Read reads on while the body keeps within its limits.
+func (b *body) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // one more tells whether there is more
+	}
+	b.arm()
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	if int64(n) > b.left {
+		n, b.left = int(b.left), 0
+		b.disarm()
+		return n, problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", b.limit)
+	}
+	b.left -= int64(n)
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = problem.Wrap(problem.BodyTimeout, err, "the body came too slowly")
+	default:
+		b.disarm()
+	}
+	return n, err
+}
+
+// arm sets the read deadline anew once a good part of it is used up, so that
+// a quick body pays for it once.
+func (b *body) arm() {
+	if b.idle <= 0 && b.until.IsZero() {
+		return
+	}
+	now := time.Now()
+	if b.armed.Sub(now) > b.idle*3/4 {
+		return
+	}
+	deadline := b.until
+	if byIdle := now.Add(b.idle); b.idle > 0 && (deadline.IsZero() || byIdle.Before(deadline)) {
+		deadline = byIdle
+	}
+	if !deadline.Equal(b.armed) && b.conn.SetReadDeadline(deadline) == nil {
+		b.armed = deadline
+	}
+}
+
+// disarm takes the deadline away: the server goes on reading, to notice when
+// the client leaves, and must not take our deadline for that.
+func (b *body) disarm() {
+	if !b.armed.IsZero() {
+		b.armed = time.Time{}
+		_ = b.conn.SetReadDeadline(time.Time{}) // nothing depends on a connection that is gone
+	}
+}
