@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // checker looks at what no single value shows: settings that contradict each
@@ -15,25 +16,44 @@ type checker struct {
 	file *File
 }
 
+// fault reports unless path, or something within it, has a fault already: one
+// mistake is reported once.
+func (c *checker) fault(path, format string, args ...any) {
+	if c.sound(path) {
+		c.report.fault(path, format, args...)
+	}
+}
+
+// sound tells whether nothing at or within the paths has a fault.
+func (c *checker) sound(paths ...string) bool {
+	return !slices.ContainsFunc(c.faults, func(known Fault) bool {
+		return slices.ContainsFunc(paths, func(path string) bool {
+			rest, within := strings.CutPrefix(known.Path, path)
+			return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		})
+	})
+}
+
 func (c *checker) all() {
 	c.server()
 	c.apps()
 	c.limits()
 	c.connections()
 	c.components()
+	c.encodings()
 	c.services()
 	c.tcpCopy()
 }
 
 func (c *checker) server() {
 	server := c.file.Server
-	if server.Timeouts.Request > server.Timeouts.MaxRequest {
+	if server.Timeouts.Request > server.Timeouts.MaxRequest && c.sound("server.timeouts.maxRequest") {
 		c.fault("server.timeouts.request", "%v is longer than maxRequest, %v", server.Timeouts.Request, server.Timeouts.MaxRequest)
 	}
 	if server.Listen == server.Admin && !picksPort(server.Listen) {
 		c.fault("server.admin", "is the same address as server.listen")
 	}
-	if c.file.Admin.Token == "" && checkAddress(server.Admin, 0) == nil && !isLoopback(server.Admin) {
+	if c.file.Admin.Token == "" && c.sound("admin.token") && !isLoopback(server.Admin) {
 		c.fault("server.admin", "is not a loopback address, so it needs admin.token")
 	}
 }
@@ -77,8 +97,20 @@ func (c *checker) services() {
 	for name, service := range c.file.Invoke.Services {
 		path := join("invoke.services", name)
 		c.clientTLS(path+".tls", service.TLS)
-		if service.PerTry > service.Timeout && service.Timeout > 0 {
+		c.protocol(path, service)
+		if service.PerTry > service.Timeout && service.Timeout > 0 && c.sound(path+".timeout") {
 			c.fault(path+".perTry", "%v is longer than timeout, %v", service.PerTry, service.Timeout)
+		}
+	}
+}
+
+// protocol holds the scheme of every endpoint against the protocol, which
+// speaks either with TLS or without.
+func (c *checker) protocol(path string, service Service) {
+	wrong := map[Protocol]string{ProtocolH2: "http://", ProtocolH2C: "https://"}[service.Protocol]
+	for i, endpoint := range service.Endpoints {
+		if wrong != "" && strings.HasPrefix(endpoint, wrong) {
+			c.fault(path+".endpoints["+strconv.Itoa(i)+"]", "protocol %s does not work over %s", service.Protocol, wrong)
 		}
 	}
 }

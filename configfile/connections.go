@@ -65,6 +65,19 @@ func (c *checker) fits(path string, driver Driver, able ...Driver) {
 	}
 }
 
+// encodings refuses raw values where the driver keeps envelopes only.
+func (c *checker) encodings() {
+	for name, store := range c.file.State {
+		driver := c.file.Connections[store.Connection].Driver
+		if store.Inline != nil {
+			driver = store.Inline.Driver
+		}
+		if store.Encoding == EncodingRaw && driver == DriverLocal {
+			c.fault(join("state", name)+".encoding", "driver local has no raw encoding; it takes redis")
+		}
+	}
+}
+
 // connections checks every connection, named or inline.
 func (c *checker) connections() {
 	all := map[string]Connection{}
@@ -117,41 +130,5 @@ func (c *checker) local(path string, local *Local, files map[string]string) {
 func (c *checker) clientTLS(path string, tls *ClientTLS) {
 	if tls != nil && (tls.Cert == "") != (tls.Key == "") {
 		c.fault(path, "needs cert and key together, or neither")
-	}
-}
-
-// moveInlineConnections gives every inline connection a name in the table,
-// that of its component, which no written name can have because of the dot.
-func moveInlineConnections(f *File) {
-	if f.Connections == nil {
-		f.Connections = map[string]Connection{}
-	}
-	f.moveExpanded()
-	moveAll(f, "state", f.State, func(c *State) *Source { return &c.Source })
-	moveAll(f, "lock", f.Lock, func(c *Lock) *Source { return &c.Source })
-	moveAll(f, "sequence", f.Sequence, func(c *Sequence) *Source { return &c.Source })
-	moveAll(f, "pubsub", f.PubSub, func(c *PubSub) *Source { return &c.Source })
-	moveAll(f, "config", f.Config, func(c *Config) *Source { return &c.Source })
-}
-
-func moveAll[C any](f *File, kind string, table map[string]C, source func(*C) *Source) {
-	for name, c := range table {
-		if from := source(&c); from.Inline != nil {
-			from.Connection = join(kind, name)
-			f.Connections[from.Connection] = *from.Inline
-			from.Inline = nil
-			table[name] = c
-		}
-	}
-}
-
-// moveExpanded lets the mask follow the moved fields.
-func (f *File) moveExpanded() {
-	for _, each := range f.components() {
-		for path := range maps.Clone(f.expanded) {
-			if rest, ok := strings.CutPrefix(path, each.path+"."); ok && each.source.Inline != nil {
-				f.expanded[join("connections", each.path)+"."+rest] = true
-			}
-		}
 	}
 }

@@ -39,8 +39,7 @@ func (d *decoder) value(target reflect.Value, n *node, path string, tag reflect.
 	switch kind := target.Kind(); {
 	case n.Style&yaml.TaggedStyle != 0:
 		d.fault(path, "has a YAML tag (%s); tags are not used here", n.Tag)
-	case kind == reflect.Pointer && (isNull(n) || isEmptyBlock(n)):
-		// an empty block is as if it were left out
+	case kind == reflect.Pointer && (isNull(n) || isEmptyBlock(n) && tag.Get("empty") == "off"):
 	case kind == reflect.Pointer:
 		target.Set(reflect.New(target.Type().Elem()))
 		d.value(target.Elem(), n, path, tag)
@@ -112,8 +111,19 @@ func (d *decoder) key(known block, p pair, pairs []pair, path string) {
 	case conditions == nil:
 		d.faultAt(placeOfNode(p.key), child, "unknown key%s", didYouMean(p.name, known.keys()))
 	case d.explained(known, conditions[0]):
-		d.faultAt(placeOfNode(p.key), child, "only allowed with %s", strings.ReplaceAll(strings.Join(conditions, " or "), "=", ": "))
+		d.faultAt(placeOfNode(p.key), child, "only allowed beside %s", conditionText(conditions))
 	}
+}
+
+// conditionText writes driver=redis, driver=kafka as driver: redis or kafka.
+func conditionText(conditions []string) string {
+	text := strings.Replace(conditions[0], "=", ": ", 1)
+	for _, other := range conditions[1:] {
+		if _, value, choice := strings.Cut(other, "="); choice {
+			text += " or " + value
+		}
+	}
+	return text
 }
 
 // explained says whether a key under a condition that does not hold deserves a

@@ -1,6 +1,8 @@
 package configfile
 
 import (
+	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -74,13 +76,22 @@ func (d *decoder) contents(name, path string) (string, bool) {
 	data, err := d.options.ReadFile(name)
 	switch {
 	case err != nil:
-		d.fault(path, "the file %s cannot be read: %v", name, err)
+		d.fault(path, "the file %s cannot be read: %v", name, reasonOf(err))
 	case len(data) > expansionLimit:
 		d.fault(path, "the file %s holds more than %s", name, ByteSize(expansionLimit))
 	default:
 		return strings.TrimRight(string(data), "\r\n"), true
 	}
 	return "", false
+}
+
+// reasonOf leaves out what the fault says itself: the operation and the path.
+func reasonOf(err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		return failed.Err
+	}
+	return err
 }
 
 func (d *decoder) standIn(name, path string) (string, bool) {

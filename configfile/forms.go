@@ -26,6 +26,10 @@ func checkForm(form, text string) error {
 		return checkHostPort(text)
 	case "url":
 		return checkURL(text)
+	case "urls":
+		return checkURLs(text)
+	case "endpoint":
+		return checkEndpoint(text)
 	case "origin":
 		return checkOrigin(text)
 	case "method":
@@ -98,6 +102,26 @@ func checkURL(text string) error {
 		return errors.New("must not hold a query or a fragment")
 	}
 	return checkURLHost(parsed)
+}
+
+func checkURLs(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		if err := checkURL(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEndpoint wants no path: a request's own path is what the service sees.
+func checkEndpoint(text string) error {
+	if err := checkURL(text); err != nil {
+		return err
+	}
+	if parsed, err := url.Parse(text); err != nil || strings.Trim(parsed.Path, "/") != "" {
+		return errors.New("must be scheme, host and port only")
+	}
+	return nil
 }
 
 func checkURLHost(parsed *url.URL) error {

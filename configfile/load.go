@@ -17,7 +17,7 @@ func Load(name string, data []byte, options Options) (*File, Faults) {
 	report := &report{file: name, places: map[string]place{}}
 	root := parse(report, data)
 	if root == nil {
-		return nil, report.faults
+		return nil, report.faults.sorted()
 	}
 	file := &File{expanded: map[string]bool{}}
 	decoder := &decoder{report: report, options: options, expanded: file.expanded}
@@ -25,10 +25,9 @@ func Load(name string, data []byte, options Options) (*File, Faults) {
 	checks := &checker{report: report, file: file}
 	checks.all()
 	if len(report.faults) > 0 {
-		report.faults.sort()
-		return nil, report.faults
+		return nil, report.faults.sorted()
 	}
-	moveInlineConnections(file)
+	file.settle()
 	return file, nil
 }
 

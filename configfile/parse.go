@@ -107,8 +107,12 @@ func describe(n *node) string {
 		return "a text"
 	case n.ShortTag() == "!!bool":
 		return "true or false"
-	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":
+	case n.ShortTag() == "!!int":
 		return "a number"
+	case n.ShortTag() == "!!float":
+		return "a number with a fraction or out of range"
+	case n.ShortTag() == "!!timestamp":
+		return "a date"
 	default:
 		return "a single value"
 	}

@@ -30,6 +30,8 @@ func (d *decoder) single(target reflect.Value, n *node, path string, tag reflect
 	case err == nil:
 	case isPlanned(path + "=" + text):
 		d.fault(path, "%s: %s", d.show(target, path, text), notImplemented)
+	case text == "":
+		d.fault(path, "%v", err)
 	case d.expanded[path]:
 		d.fault(path, "%s: %s", mask, quoted.ReplaceAllLiteralString(err.Error(), mask))
 	default:
@@ -50,7 +52,7 @@ func (d *decoder) text(target reflect.Value, n *node, path string) (string, bool
 	case readsItself && !isText, kind == reflect.Int && n.ShortTag() == "!!int", kind == reflect.Bool && n.ShortTag() == "!!bool":
 		return n.Value, true
 	case kind == reflect.Int && !readsItself:
-		d.fault(path, "needs a whole number, not %s", describe(n))
+		d.fault(path, "needs a whole number in decimal digits, not %s", describe(n))
 	case kind == reflect.Bool:
 		d.fault(path, "needs true or false, not %s", describe(n))
 	case isText:
@@ -64,7 +66,8 @@ func (d *decoder) text(target reflect.Value, n *node, path string) (string, bool
 // show is how a value appears in a fault: not at all when it may be secret.
 func (d *decoder) show(target reflect.Value, path, text string) string {
 	_, secret := target.Interface().(Secret)
-	if secret || d.expanded[path] {
+	withPassword := strings.Contains(text, "://") && strings.Contains(text, "@")
+	if secret || withPassword || d.expanded[path] {
 		return mask
 	}
 	return quote(text)

@@ -1,0 +1,105 @@
+package configfile
+
+// Source is where a component's data live: a named connection, or the fields
+// of a connection inline. After Load Connection always names an entry of
+// File.Connections, and Inline is nil.
+type Source struct {
+	// Connection is the name of an entry of connections; in its place the component may hold the fields of a connection itself.
+	Connection string      `yaml:"connection"`
+	Inline     *Connection `yaml:",inline" when:"driver"`
+}
+
+// State is a state store.
+type State struct {
+	Source `yaml:",inline"`
+	// Keys says whose keys are: app, shared, none or literal:<prefix>.
+	Keys Keys `yaml:"keys" default:"app"`
+	// Encoding is how values are stored: envelope keeps type and ETag beside the value, raw is the bare value as other programs write it (driver redis only).
+	Encoding Encoding `yaml:"encoding" default:"envelope" oneof:"envelope,raw"`
+}
+
+// Encoding is how a state store writes values.
+type Encoding string
+
+// The encodings.
+const (
+	EncodingEnvelope Encoding = "envelope"
+	EncodingRaw      Encoding = "raw"
+)
+
+// Lock is a lock store.
+type Lock struct {
+	Source `yaml:",inline"`
+	// Keys says whose resources are: app, shared, none or literal:<prefix>.
+	Keys Keys `yaml:"keys" default:"app"`
+}
+
+// Sequence is a source of numbers.
+type Sequence struct {
+	Source `yaml:",inline"`
+	// Keys says whose sequences are: app, shared, none or literal:<prefix>.
+	Keys Keys `yaml:"keys" default:"app"`
+}
+
+// PubSub is a broker.
+type PubSub struct {
+	Source `yaml:",inline"`
+}
+
+// Config is a configuration store.
+type Config struct {
+	Source `yaml:",inline"`
+	// Apps are the Apollo apps that need a setting of their own, by their AppId.
+	Apps map[string]ApolloApp `yaml:"apps" names:"appid"`
+	// Snapshots is the folder for the last known good configuration, so that a start without Apollo works; empty = none is kept.
+	Snapshots string `yaml:"snapshots"`
+}
+
+// ApolloApp is one Apollo app.
+type ApolloApp struct {
+	// Secret is the access key secret with which requests for this app are signed.
+	Secret Secret `yaml:"secret"`
+}
+
+// Invoke is how other services are called.
+type Invoke struct {
+	// Methods are further methods that may pass, beside those of RFC 9110 and PATCH.
+	Methods []string `yaml:"methods" form:"method"`
+	// Services are the services that can be called, by name.
+	Services map[string]Service `yaml:"services" names:"name"`
+}
+
+// Service is a service behind the gateway.
+type Service struct {
+	// Endpoints are the service's instances, as `http://host:port` or `https://host:port`.
+	Endpoints []string `yaml:"endpoints" required:"true" form:"endpoint"`
+	// Balance is how an endpoint is chosen.
+	Balance Balance `yaml:"balance" default:"p2c" oneof:"p2c,roundRobin"`
+	// Timeout bounds the time to the headers of the answer; 0s = only the request's own deadline.
+	Timeout Duration `yaml:"timeout" default:"0s" range:"0s..1h"`
+	// PerTry bounds the same time for one try at one endpoint; 0s = timeout.
+	PerTry Duration `yaml:"perTry" default:"0s" range:"0s..1h"`
+	// Protocol is how the endpoints are spoken to: HTTP/1.1, HTTP/2 over TLS, or HTTP/2 without TLS.
+	Protocol Protocol `yaml:"protocol" default:"http1" oneof:"http1,h2,h2c"`
+	// TLS is for https endpoints, whose certificates are always verified.
+	TLS *ClientTLS `yaml:"tls" empty:"off"`
+}
+
+// Protocol is a way to speak HTTP.
+type Protocol string
+
+// The protocols.
+const (
+	ProtocolHTTP1 Protocol = "http1"
+	ProtocolH2    Protocol = "h2"
+	ProtocolH2C   Protocol = "h2c"
+)
+
+// Balance is a way to choose an endpoint.
+type Balance string
+
+// The ways that this version knows.
+const (
+	BalanceP2C        Balance = "p2c"
+	BalanceRoundRobin Balance = "roundRobin"
+)
