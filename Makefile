@@ -6,6 +6,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo de
 TAGS      := nomsgpack
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 TOOL      := $(GO) tool -modfile=tools/go.mod
+SWAG      := $(TOOL) swag init -g openapi/openapi.go --outputTypes json -o .cache/openapi --quiet
 RESULTS   := .cache/test
 FUZZTIME  ?= 10s
 BENCH     ?=
@@ -20,7 +21,7 @@ E2E         = ./tests/e2e/...
 GOTEST      = $(TOOL) gotestsum --format pkgname --format-hide-empty-pkg --jsonfile
 
 .DEFAULT_GOAL := help
-.PHONY: help build run setup test vet lint unit servers conformance e2e packaging openapi bench soak fuzz fmt clean docker-check
+.PHONY: help build run setup test vet lint unit servers conformance e2e packaging openapi openapi-check bench soak fuzz fmt clean docker-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +35,7 @@ run: build ## build, then start everything in one process: no Redis, Kafka or Ap
 setup: ## install what the tests need (Debian, Ubuntu), or say what is missing; quick when all is there
 	@tests/setup.sh
 
-test: setup vet lint ## everything that CI checks: vet, lint, then all suites against real servers, with -race
+test: setup vet lint openapi-check ## everything that CI checks: vet, lint, the OpenAPI document, then all suites against real servers, with -race
 	@rm -rf $(RESULTS) && mkdir -p $(RESULTS)
 	@status=0; $(MAKE) --no-print-directory -k unit servers conformance e2e packaging || status=$$?; \
 	tests/summary.sh $(RESULTS); exit $$status
@@ -62,7 +63,13 @@ packaging: | $(RESULTS) ## Dockerfile, compose file and the configuration that g
 	cd tests/packaging && $(GO) tool -modfile=../../tools/go.mod gotestsum --format pkgname --jsonfile ../../$(RESULTS)/packaging.json -- -count=1 -timeout 5m ./...
 
 openapi: ## generate the OpenAPI document from the handlers' comments
-	$(GO) generate ./openapi/...
+	$(SWAG) && $(GO) run -tags $(TAGS) ./openapi/generate .cache/openapi/swagger.json openapi
+
+openapi-check: ## fail when the committed OpenAPI document is not what the comments say
+	@mkdir -p .cache/openapi/fresh
+	$(SWAG) && $(GO) run -tags $(TAGS) ./openapi/generate .cache/openapi/swagger.json .cache/openapi/fresh
+	@cmp .cache/openapi/fresh/openapi.json openapi/openapi.json && cmp .cache/openapi/fresh/openapi.yaml openapi/openapi.yaml || \
+	{ echo "openapi/ is stale: run make openapi"; exit 1; }
 
 bench: build setup ## ratios to bare net/http and to a naive gateway, interleaved; BENCH=-short for a quick look
 	$(GO) run -tags $(TAGS) ./tests/bench -gateway bin/ottogate $(BENCH)
