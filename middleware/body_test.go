@@ -1,0 +1,93 @@
+package middleware
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+// slowly sends a declared body of ten bytes in parts with pauses, and gives
+// the answer's status line.
+func slowly(t *testing.T, engine *gin.Engine, pause time.Duration, parts ...string) string {
+	t.Helper()
+	server := httptest.NewServer(engine)
+	defer server.Close()
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprint(connection, "POST /v1/thing HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts {
+		if _, err := fmt.Fprint(connection, part); err != nil {
+			break // refused already
+		}
+		time.Sleep(pause)
+	}
+	status, err := bufio.NewReader(connection).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(status)
+}
+
+func TestASilentBodyIs408(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 50 * time.Millisecond}))...)
+	engine.POST("/v1/thing", Handle(echo))
+	if got := slowly(t, engine, 0, "01234"); got != "HTTP/1.1 408 Request Timeout" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestASlowBodyThatKeepsComingIsTaken(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 200 * time.Millisecond}))...)
+	engine.POST("/v1/thing", Handle(echo))
+	if got := slowly(t, engine, 60*time.Millisecond, "01", "23", "45", "67", "89"); got != "HTTP/1.1 201 Created" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestADrippingBodyMeetsTheDeadline(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 200 * time.Millisecond, Request: 150 * time.Millisecond}), Deadline(false))...)
+	engine.POST("/v1/thing", Handle(echo))
+	if got := slowly(t, engine, 60*time.Millisecond, "01", "23", "45", "67", "89"); got != "HTTP/1.1 408 Request Timeout" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestTheBodysTimeDoesNotEndTheRequest(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 30 * time.Millisecond}))...)
+	engine.POST("/v1/thing", Handle(func(c *gin.Context) error {
+		if err := echo(c); err != nil {
+			return err
+		}
+		select {
+		case <-c.Request.Context().Done():
+			return c.Request.Context().Err()
+		case <-time.After(150 * time.Millisecond):
+			return nil
+		}
+	}))
+	server := httptest.NewServer(engine)
+	defer server.Close()
+	response, err := server.Client().Post(server.URL+"/v1/thing", "text/plain", strings.NewReader("0123456789"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		t.Errorf("got %s", response.Status)
+	}
+}
