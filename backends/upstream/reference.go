@@ -81,7 +81,7 @@ func (c *reference) carry(w http.ResponseWriter, p *passage) *failure {
 	r := p.r.WithContext(httptrace.WithClientTrace(ctx, trace))
 	if p.streams {
 		_ = http.NewResponseController(w).EnableFullDuplex()
-		t.shield.body = &watchedBody{ReadCloser: p.r.Body}
+		t.shield.body = &watchedBody{ReadCloser: p.r.Body, r: p.r}
 		r.Body = t.shield.body
 	}
 	t.serve(r)
@@ -149,7 +149,10 @@ func (t *trial) rewrite(pr *httputil.ProxyRequest) {
 	out.Header, out.Host = hop, t.endpoint.address
 	out.URL = &url.URL{Scheme: t.endpoint.scheme, Host: t.endpoint.address, RawQuery: t.r.URL.RawQuery, ForceQuery: t.r.URL.ForceQuery}
 	setPath(out.URL, t.path)
-	out.Trailer = t.r.Trailer
+	out.Trailer = nil
+	if t.shield.body != nil {
+		out.Trailer = t.shield.body.announce()
+	}
 	if !t.streams && out.ContentLength > 0 {
 		body := string(t.inline) // a copy: the Transport may still read after the passage has ended
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }
@@ -175,6 +178,9 @@ func setPath(u *url.URL, escaped string) {
 func (t *trial) accept(answer *http.Response) error {
 	if !t.late.Stop() && !t.tryUntil.IsZero() {
 		return context.DeadlineExceeded
+	}
+	if answer.StatusCode < 100 {
+		return babble("bad status line")
 	}
 	if answer.StatusCode == http.StatusSwitchingProtocols {
 		for name := range answer.Header {

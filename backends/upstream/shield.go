@@ -18,9 +18,12 @@ type shield struct {
 	begun   bool
 }
 
-// watchedBody remembers how reading the caller's body ended.
+// watchedBody remembers how reading the caller's body ended, and hands over
+// the trailers behind it, as far as they pass.
 type watchedBody struct {
 	io.ReadCloser
+	r        *http.Request
+	trailer  http.Header // the outgoing request's
 	finished atomic.Bool
 	failed   atomic.Pointer[callerFault]
 }
@@ -28,6 +31,9 @@ type watchedBody struct {
 func (b *watchedBody) Read(data []byte) (int, error) {
 	n, err := b.ReadCloser.Read(data)
 	if err == io.EOF {
+		for name := range b.trailer {
+			b.trailer[name] = b.r.Trailer[name]
+		}
 		b.finished.Store(true)
 	} else if err != nil {
 		b.failed.Store(&callerFault{err})
@@ -81,4 +87,18 @@ func fieldsOf(header http.Header) []field {
 	}
 	slices.SortStableFunc(fields, func(a, b field) int { return strings.Compare(a.name, b.name) })
 	return fields
+}
+
+// announce gives the trailers that may pass; their values come with the end of
+// the body.
+func (b *watchedBody) announce() http.Header {
+	for name := range b.r.Trailer {
+		if isToken(name) && !forbiddenTrailer(name) {
+			if b.trailer == nil {
+				b.trailer = http.Header{}
+			}
+			b.trailer[name] = nil
+		}
+	}
+	return b.trailer
 }
