@@ -108,7 +108,8 @@ func deadlineOf(t *testing.T, config LimitsConfig, target string, headers ...str
 	})
 	engine.GET("/v1/thing", handle)
 	engine.GET("/v1/invoke/:service/*path", handle)
-	return left, do(engine, "GET", target, http.NoBody, headers...)
+	w := do(engine, "GET", target, http.NoBody, headers...)
+	return left, w
 }
 
 func TestDeadlines(t *testing.T) {
@@ -129,8 +130,7 @@ func TestDeadlines(t *testing.T) {
 		{"another's parameter", "/v1/invoke/a/b?wait=20s", nil, 10 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			left, w := deadlineOf(t, config, c.target, c.headers...)
-			_ = w
+			left, _ := deadlineOf(t, config, c.target, c.headers...)
 			if left > c.want || left < c.want-200*time.Millisecond {
 				t.Errorf("got %v, want %v", left, c.want)
 			}
