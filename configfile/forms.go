@@ -19,7 +19,7 @@ func checkForm(form, text string) error {
 	case "name":
 		return checkName(text)
 	case "appid":
-		return checkPattern(text, appID, "1 to 64 of the characters A-Z, a-z, 0-9, dot, - and _")
+		return checkPattern(text, appIDForm, "1 to 64 of the characters A-Z, a-z, 0-9, dot, - and _")
 	case "listen":
 		return checkAddress(text, 0)
 	case "hostport":
@@ -35,7 +35,7 @@ func checkForm(form, text string) error {
 	case "method":
 		return checkMethod(text)
 	case "header":
-		return checkPattern(text, token, "a header name")
+		return checkPattern(text, tokenForm, "a header name")
 	case "route":
 		return checkRoute(text)
 	default:
@@ -44,10 +44,10 @@ func checkForm(form, text string) error {
 }
 
 var (
-	name  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	appID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
-	host  = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?$`)
-	token = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+	nameForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	appIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	hostForm  = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252}[A-Za-z0-9_.])?$`)
+	tokenForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 )
 
 func checkPattern(text string, pattern *regexp.Regexp, wanted string) error {
@@ -58,7 +58,7 @@ func checkPattern(text string, pattern *regexp.Regexp, wanted string) error {
 }
 
 func checkName(text string) error {
-	return checkPattern(text, name, "1 to 63 of the characters a-z, 0-9 and -, beginning and ending with a letter or digit")
+	return checkPattern(text, nameForm, "1 to 63 of the characters a-z, 0-9 and -, beginning and ending with a letter or digit")
 }
 
 // checkAddress wants host:port with a port of at least lowest; an empty host
@@ -87,7 +87,7 @@ func checkHostPort(text string) error {
 
 func isHost(text string) bool {
 	_, err := netip.ParseAddr(text)
-	return err == nil || host.MatchString(text)
+	return err == nil || hostForm.MatchString(text)
 }
 
 // checkURL wants an http or https URL of a server, perhaps with a base path.
@@ -148,7 +148,7 @@ func checkMethod(text string) error {
 	if text == "CONNECT" || text == "TRACE" {
 		return errors.New("never passes through the gateway")
 	}
-	if !token.MatchString(text) || strings.ToUpper(text) != text {
+	if !tokenForm.MatchString(text) || strings.ToUpper(text) != text {
 		return errors.New("needs a method in upper case, like PROPFIND")
 	}
 	return nil

@@ -34,7 +34,7 @@ type File struct {
 	Apps map[string]App `yaml:"apps" names:"name"`
 	// Limits hold over all apps.
 	Limits Limits `yaml:"limits"`
-	// Connections are the backends, used by name: one client per connection, never one per component. After Load the table also holds the connections that components define inline, as `state.main` and the like.
+	// Connections are the backends, used by name: one client per connection, never one per component. The effective configuration also shows those that components hold inline, as `state.main`.
 	Connections map[string]Connection `yaml:"connections" names:"name"`
 	// State are the state stores, served under /v1/state/{store}; drivers redis, local.
 	State map[string]State `yaml:"state" names:"name"`

@@ -12,9 +12,9 @@ type Source struct {
 // State is a state store.
 type State struct {
 	Source `yaml:",inline"`
-	// Keys says whose keys are: app, shared, none or literal:<prefix>.
+	// Keys is whose keys they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
 	Keys Keys `yaml:"keys" default:"app"`
-	// Encoding is how values are stored: envelope keeps type and ETag beside the value, raw is the bare value as other programs write it (driver redis only).
+	// Encoding is how values are stored: `envelope` keeps type and ETag beside the value, `raw` is the bare value as other programs write it (driver redis only).
 	Encoding Encoding `yaml:"encoding" default:"envelope" oneof:"envelope,raw"`
 }
 
@@ -30,14 +30,14 @@ const (
 // Lock is a lock store.
 type Lock struct {
 	Source `yaml:",inline"`
-	// Keys says whose resources are: app, shared, none or literal:<prefix>.
+	// Keys is whose resources they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
 	Keys Keys `yaml:"keys" default:"app"`
 }
 
 // Sequence is a source of numbers.
 type Sequence struct {
 	Source `yaml:",inline"`
-	// Keys says whose sequences are: app, shared, none or literal:<prefix>.
+	// Keys is whose sequences they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
 	Keys Keys `yaml:"keys" default:"app"`
 }
 

@@ -1,0 +1,108 @@
+package configfile_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ottogate/ottogate/configfile"
+)
+
+// TestComponentsShareConnections looks at what components of a file point to.
+func TestComponentsShareConnections(t *testing.T) {
+	data, err := os.ReadFile("testdata/inline.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, faults := configfile.Load("inline.yaml", data, configfile.Options{})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	if file.State["one"].Connection != "shared" || file.State["two"].Connection != "shared" {
+		t.Error("one and two do not share a connection")
+	}
+	if name := file.State["three"].Connection; file.Connections[name].Local.Path != "/data/three.db" || file.State["three"].Inline != nil {
+		t.Error("the inline connection of three is not in the table")
+	}
+	if file.Connections["plain"].Redis.TLS != nil || !file.Connections["secure"].Redis.TLS.Enabled || file.Connections["shared"].Redis.TLS != nil {
+		t.Error("tls is not on exactly where it is enabled")
+	}
+}
+
+// TestTenFaults counts what the other golden files cannot: that there is one
+// fault per mistake, each with a line and a column.
+func TestTenFaults(t *testing.T) {
+	data, err := os.ReadFile("testdata/ten-faults.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, faults := configfile.Load("ten-faults.yaml", data, configfile.Options{})
+	if len(faults) != 10 {
+		t.Errorf("%d faults, not ten:\n%v", len(faults), faults)
+	}
+	lines := strings.Split(string(data), "\n")
+	for _, fault := range faults {
+		if fault.Line < 1 || fault.Line > len(lines) || fault.Column < 1 || fault.Column > len(lines[fault.Line-1]) {
+			t.Errorf("no such place: %v", fault)
+		}
+	}
+}
+
+func TestTooLargeAFile(t *testing.T) {
+	_, faults := configfile.Load("f", []byte(strings.Repeat("# \n", 2<<20)), configfile.Options{})
+	if len(faults) != 1 || !strings.Contains(faults.Error(), "larger than 4MiB") {
+		t.Error(faults)
+	}
+}
+
+// FuzzLoad wants no panic, a fault with a place or a file that can be shown,
+// and never the canary.
+func FuzzLoad(f *testing.F) {
+	seeds, _ := filepath.Glob("testdata/*.yaml")
+	for _, seed := range append(seeds, "../configs/ottogate.yaml") {
+		data, err := os.ReadFile(seed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if strings.Contains(string(data), canary) {
+			t.Skip("the input itself holds the canary")
+		}
+		file, faults := configfile.Load("f", data, testOptions(true))
+		if (file == nil) != (len(faults) > 0) {
+			t.Fatal("neither a file nor faults, or both")
+		}
+		for _, fault := range faults {
+			if fault.Line < 1 || fault.Column < 1 || fault.Message == "" {
+				t.Fatalf("a fault without a place: %+v", fault)
+			}
+		}
+		if strings.Contains(faults.Error(), canary) {
+			t.Fatal("a fault shows the secret")
+		}
+		if file != nil {
+			showsNothing(t, file)
+		}
+	})
+}
+
+func showsNothing(t *testing.T, file *configfile.File) {
+	t.Helper()
+	asJSON, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asYAML, err := yaml.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(asJSON)+string(asYAML), canary) {
+		t.Fatal("the view shows the secret")
+	}
+}
