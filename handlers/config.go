@@ -19,16 +19,16 @@ import (
 )
 
 // Config answers /v1/config: groups of configuration items, read from memory.
-type Config struct{ Stores map[string]backends.ConfigStore }
+type Config struct {
+	Stores map[string]backends.ConfigStore
+}
 
 // Routes lists the block's lines of the contract.
 func (h *Config) Routes() []Route {
 	const all, group, key = "/v1/config/:store", "/v1/config/:store/:group", "/v1/config/:store/:group/*key"
 	return []Route{
 		{Method: "GET", Path: group, Access: configRight, Bound: MayStream, Handle: h.Group},
-		{Method: "HEAD", Path: group, Access: configRight, Handle: h.Group},
 		{Method: "GET", Path: key, Access: configRight, Bound: MayStream, Handle: h.Key},
-		{Method: "HEAD", Path: key, Access: configRight, Handle: h.Key},
 		planned("GET", all),
 		planned("POST", group),
 		planned("PUT", key),
@@ -115,7 +115,7 @@ func (h *Config) Group(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wantsStream(c) && c.Request.Method == http.MethodGet {
+	if wantsStream(c) {
 		return read.stream(c, nil)
 	}
 	reading, err := read.await(c, func(r backends.ConfigReading) string { return r.Version })
@@ -165,7 +165,7 @@ func (h *Config) Key(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wantsStream(c) && c.Request.Method == http.MethodGet {
+	if wantsStream(c) {
 		return read.stream(c, &key)
 	}
 	asJSON, err := prefersJSON(c.Request.Header.Get("Accept"))

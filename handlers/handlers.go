@@ -4,6 +4,8 @@
 package handlers
 
 import (
+	"net/http"
+
 	"github.com/gin-gonic/gin"
 
 	"github.com/ottogate/ottogate/access"
@@ -40,6 +42,22 @@ const (
 	// end when the gateway drains.
 	MayStream
 )
+
+// WithHead adds HEAD wherever GET is and no handler of its own stands (RFC 9110
+// §9.3.2); net/http drops the body.
+func WithHead(routes []Route) []Route {
+	own := map[string]bool{}
+	for _, route := range routes {
+		own[route.Method+route.Path] = true
+	}
+	for _, route := range routes {
+		if route.Method == http.MethodGet && !own[http.MethodHead+route.Path] {
+			route.Method = http.MethodHead
+			routes = append(routes, route)
+		}
+	}
+	return routes
+}
 
 // planned makes the route of something that this version does not do yet.
 func planned(method, path string) Route {

@@ -114,4 +114,3 @@ func upstreamPath(u *url.URL) string {
 	}
 	return "/"
 }
-

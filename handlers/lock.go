@@ -38,7 +38,6 @@ func (l *Lock) Routes() []Route {
 		{Method: "PUT", Path: one, Access: right, Handle: l.Renew},
 		{Method: "DELETE", Path: one, Access: right, Handle: l.Release},
 		{Method: "GET", Path: one, Access: right, Handle: l.Read},
-		{Method: "HEAD", Path: one, Access: right, Handle: l.Read},
 		planned("GET", "/v1/lock/:store"),
 		planned("POST", "/v1/election/:store/*key"),
 		planned("PUT", "/v1/election/:store/*key"),

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"strings"
@@ -16,9 +17,9 @@ import (
 type Meta struct {
 	Namespace string
 	Allow     func(app string) []string // the app's rules, as configured
+	Ready     func(context.Context) (word string, ready bool)
 	SpecJSON  []byte
 	SpecYAML  []byte
-	UI        http.Handler // Swagger UI below /docs
 }
 
 // Routes lists what needs a proved app.
@@ -30,6 +31,8 @@ func (m *Meta) Routes() []Route {
 func (m *Meta) PublicRoutes() []Route {
 	return []Route{
 		{Method: "GET", Path: "/", Handle: m.Home},
+		{Method: "GET", Path: "/healthz", Handle: m.Healthz},
+		{Method: "GET", Path: "/readyz", Handle: m.Readyz},
 		{Method: "GET", Path: "/openapi.json", Handle: m.JSON},
 		{Method: "GET", Path: "/openapi.yaml", Handle: m.YAML},
 		{Method: "GET", Path: "/problems/:code", Handle: m.Problem},
@@ -82,6 +85,38 @@ func (m *Meta) JSON(c *gin.Context) error {
 //	@Router		/openapi.yaml [get]
 func (m *Meta) YAML(c *gin.Context) error {
 	c.Data(http.StatusOK, "application/yaml", m.SpecYAML)
+	return nil
+}
+
+// Healthz says that the process lives.
+//
+//	@Summary	Is the process alive
+//	@Tags		gateway
+//	@ID			healthz
+//	@Produce	plain
+//	@Success	200	{string}	string	"UP"
+//	@Router		/healthz [get]
+func (m *Meta) Healthz(c *gin.Context) error {
+	c.String(http.StatusOK, "UP\n")
+	return nil
+}
+
+// Readyz says whether this replica should get traffic.
+//
+//	@Summary	Is this replica ready for traffic
+//	@Tags		gateway
+//	@ID			readyz
+//	@Produce	plain
+//	@Success	200	{string}	string	"UP"
+//	@Failure	503	{string}	string	"INIT or DOWN"
+//	@Router		/readyz [get]
+func (m *Meta) Readyz(c *gin.Context) error {
+	word, ready := m.Ready(c.Request.Context())
+	status := http.StatusOK
+	if !ready {
+		status = http.StatusServiceUnavailable
+	}
+	c.String(status, word+"\n")
 	return nil
 }
 

@@ -166,8 +166,8 @@ func (s *State) Delete(c *gin.Context) error {
 type stateItem struct {
 	Key         string          `json:"key"`
 	ETag        string          `json:"etag"`
-	Value       json.RawMessage `json:"value,omitempty"`
-	Data        *[]byte         `json:"data,omitempty"`
+	Value       json.RawMessage `json:"value,omitempty" swaggertype:"object"`
+	Data        *[]byte         `json:"data,omitempty" swaggertype:"string" format:"base64"`
 	ContentType string          `json:"contentType,omitempty"`
 } //	@name	StateItem
 

@@ -27,6 +27,9 @@ const eventStreamType = "text/event-stream"
 // wantsStream says whether the caller asked for server-sent events; */* never
 // does.
 func wantsStream(c *gin.Context) bool {
+	if c.Request.Method != http.MethodGet {
+		return false
+	}
 	if strings.Contains(c.Request.Header.Get("Accept"), eventStreamType) {
 		return true
 	}

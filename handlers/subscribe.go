@@ -39,8 +39,8 @@ type messageView struct {
 	KeyData   []byte              `json:"keyData,omitempty"` // a key that is not UTF-8, base64
 	Attempt   int                 `json:"attempt" example:"1"`
 	Headers   map[string][]string `json:"headers"`
-	Event     json.RawMessage     `json:"event,omitempty" swaggertype:"object"` // CloudEvents 1.0, JSON format
-	Data      *[]byte             `json:"data,omitempty"`                       // a record that is no event, base64; null for a tombstone
+	Event     json.RawMessage     `json:"event,omitempty" swaggertype:"object"`                // CloudEvents 1.0, JSON format
+	Data      *[]byte             `json:"data,omitempty" swaggertype:"string" format:"base64"` // a record that is no event, base64; null for a tombstone
 } //	@name	Message
 
 // messagePage is a part of a topic.
