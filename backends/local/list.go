@@ -21,8 +21,8 @@ const (
 )
 
 // List implements backends.Lister. It gives keys in the order of their bytes,
-// each once, and reads a page in one transaction. A damaged record fails a
-// listing with values; one without values shows its key.
+// each once, and reads a page in one transaction. A damaged record is left out, so
+// that it does not hide the others; Get tells of it.
 func (s *State) List(ctx context.Context, prefix string, options backends.ListOptions) (backends.Page, error) {
 	after, err := openCursor(prefix, options.Cursor)
 	if err != nil {
@@ -30,34 +30,30 @@ func (s *State) List(ctx context.Context, prefix string, options backends.ListOp
 	}
 	var page backends.Page
 	err = s.db.view(ctx, func(tx *bolt.Tx) error {
-		page, err = readPage(tx, prefix, after, options)
-		return err
+		page = readPage(tx, prefix, after, options)
+		return nil
 	})
 	return page, err
 }
 
-func readPage(tx *bolt.Tx, prefix, after string, options backends.ListOptions) (backends.Page, error) {
+func readPage(tx *bolt.Tx, prefix, after string, options backends.ListOptions) backends.Page {
 	var page backends.Page
 	present := now()
 	scanned, size := 0, 0
 	cursor := bucket(tx, stateBucket).Cursor()
-	for key, stored := seekAfter(cursor, prefix, after); hasPrefix(key, prefix) && key != nil; key, stored = cursor.Next() {
+	for key, stored := seekAfter(cursor, prefix, after); key != nil && hasPrefix(key, prefix); key, stored = cursor.Next() {
 		if len(page.Items) >= max(options.Limit, 1) || scanned >= pageScan || size >= pageBytes {
 			page.Cursor = sealCursor(prefix, after)
-			return page, nil
+			return page
 		}
-		item, live, err := listed(string(key), stored, present, options.Values)
-		if err != nil {
-			return backends.Page{}, err
-		}
-		if live {
+		if item, live := listed(string(key), stored, present, options.Values); live {
 			page.Items = append(page.Items, item)
 			size += len(item.Data)
 		}
 		after = string(key)
 		scanned++
 	}
-	return page, nil
+	return page
 }
 
 // seekAfter finds the first key with the prefix behind after, or the first at
@@ -73,21 +69,21 @@ func seekAfter(cursor *bolt.Cursor, prefix, after string) (key, stored []byte) {
 	return key, stored
 }
 
-// listed makes an item of a stored record; live is false for an expired one.
-// Without values the data is not even read.
-func listed(key string, stored []byte, present micros, values bool) (item backends.ListedItem, live bool, err error) {
+// listed makes an item of a stored record; live is false for one that is expired
+// or damaged. Without values the data is not even read.
+func listed(key string, stored []byte, present micros, values bool) (item backends.ListedItem, live bool) {
 	read := decodeHead
 	if values {
 		read = func(stored []byte) (record, error) { return decode(key, stored) }
 	}
 	r, err := read(stored)
 	if err != nil || r.expired(present) {
-		return backends.ListedItem{}, false, err
+		return backends.ListedItem{}, false
 	}
 	if values {
-		return backends.ListedItem{Key: key, Item: r.item(present, true)}, true, nil
+		return backends.ListedItem{Key: key, Item: r.item(present, false)}, true
 	}
-	return backends.ListedItem{Key: key, Item: backends.Item{ETag: r.etag()}}, true, nil
+	return backends.ListedItem{Key: key, Item: backends.Item{ETag: r.etag()}}, true
 }
 
 // A cursor is the last key looked at with a checksum over it and the prefix. It

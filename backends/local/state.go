@@ -86,13 +86,16 @@ func current(tx *bolt.Tx, key string, present micros) (r record, exists bool, er
 	return r, !r.expired(present), nil
 }
 
-// allowed refuses a write whose condition does not hold. Without a condition
-// even a damaged value may be overwritten.
+// allowed refuses a write whose condition does not hold. A damaged value exists
+// but has no tag: only a condition that names one cannot be judged.
 func allowed(tx *bolt.Tx, key string, condition backends.Condition) error {
 	if condition.Unconditional() {
 		return nil
 	}
 	r, exists, err := current(tx, key, now())
+	if problem.CodeOf(err) == problem.ForeignValue && len(condition.IfMatch)+len(condition.IfNoneMatch) == 0 {
+		exists, err = true, nil
+	}
 	if err != nil {
 		return err
 	}

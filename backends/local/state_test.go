@@ -54,10 +54,15 @@ func TestDamagedRecordIsForeign(t *testing.T) {
 			damage(t, db, stateBucket, "key", change)
 			_, err := db.State().Get(t.Context(), "key", backends.ReadOptions{})
 			wantCode(t, err, problem.ForeignValue)
-			_, err = db.State().List(t.Context(), "", backends.ListOptions{Limit: 9, Values: true})
-			wantCode(t, err, problem.ForeignValue)
+			put(t, db, "sound", "value", backends.WriteOptions{})
+			page, err := db.State().List(t.Context(), "", backends.ListOptions{Limit: 9, Values: true})
+			if err != nil || len(page.Items) != 1 || page.Items[0].Key != "sound" {
+				t.Fatalf("listed %v, %v", page.Items, err)
+			}
 			_, err = db.State().Put(t.Context(), "key", backends.Value{}, backends.WriteOptions{Condition: backends.Condition{IfMatch: []string{etag}}})
 			wantCode(t, err, problem.ForeignValue)
+			_, err = db.State().Put(t.Context(), "key", backends.Value{}, backends.WriteOptions{Condition: backends.Condition{IfNoneMatchAny: true}})
+			wantCode(t, err, problem.PreconditionFailed)
 			put(t, db, "key", "overwritten", backends.WriteOptions{})
 		})
 	}

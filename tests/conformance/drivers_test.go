@@ -5,8 +5,18 @@
 package conformance
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"testing"
+
+	bbolt "go.etcd.io/bbolt/version"
+
+	"github.com/ottogate/ottogate/backends/local"
+	"github.com/ottogate/ottogate/backends/redis"
+	"github.com/ottogate/ottogate/problem"
+	"github.com/ottogate/ottogate/tests/servers"
 )
 
 // driver is one column of the matrix: a way to get a subject D, which is one
@@ -41,5 +51,63 @@ func conform[D any](t *testing.T, drivers []driver[D], checks []check[D], mutant
 				})
 			}
 		})
+	}
+}
+
+// openLocal opens a new database file of the embedded driver.
+func openLocal(t *testing.T) (db *local.DB, version string) {
+	t.Helper()
+	return openLocalAt(t, filepath.Join(t.TempDir(), "local.db")), "bbolt " + bbolt.Version
+}
+
+func openLocalAt(t *testing.T, path string) *local.DB {
+	t.Helper()
+	db, err := local.Open(context.Background(), local.Config{Path: path}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// openRedis starts a real Redis and connects to it.
+func openRedis(t *testing.T) (conn *redis.Conn, version string) {
+	t.Helper()
+	server := servers.NewRedis(t)
+	return connectRedis(t, server.Addr), server.Version
+}
+
+func connectRedis(t *testing.T, address string) *redis.Conn {
+	t.Helper()
+	conn, err := redis.Open(context.Background(), redis.Config{Addresses: []string{address}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// named is a key or resource of the running check alone.
+func named(t *testing.T, name string) string {
+	t.Helper()
+	return t.Name() + "/" + name
+}
+
+// must takes a result that has to be there.
+func must[V any](value V, err error) func(t *testing.T) V {
+	return func(t *testing.T) V {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// wantCode fails unless err is a problem of the given code.
+func wantCode(t *testing.T, err error, code problem.Code) {
+	t.Helper()
+	if problem.CodeOf(err) != code {
+		t.Fatalf("error is %v, want code %q", err, code)
 	}
 }
