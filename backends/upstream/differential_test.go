@@ -21,6 +21,7 @@ type canned struct {
 	want   string // "status|body", "refused" (502), or "cut" (aborted after the head)
 
 	reference string // what the reference does, where it differs
+	surplus   bool   // bytes follow the end of the answer: once they come late, no client can tell them from the next answer
 }
 
 var corpus = []canned{
@@ -44,9 +45,9 @@ var corpus = []canned{
 	{name: "latin value", wire: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: caf\xe9\r\n\r\nok", want: "200|ok"},
 	{name: "status 999", wire: "HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok", want: "999|ok"},
 	{name: "large head", wire: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: " + strings.Repeat("a", 20_000) + "\r\n\r\nok", want: "200|ok"},
-	{name: "more than declared", wire: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", want: "200|ok"},
-	{name: "body behind 204", wire: "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", want: "204|"},
-	{name: "body behind 304", wire: "HTTP/1.1 304 Not Modified\r\n\r\nhello", want: "304|"},
+	{name: "more than declared", wire: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n\r\n", want: "200|ok", surplus: true},
+	{name: "body behind 204", wire: "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello", want: "204|", surplus: true},
+	{name: "body behind 304", wire: "HTTP/1.1 304 Not Modified\r\n\r\nhello", want: "304|", surplus: true},
 
 	// Ambiguous or broken heads.
 	{name: "bare line feeds", wire: "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", want: "refused", reference: "200|ok"},
@@ -112,7 +113,7 @@ func TestCannedAnswers(t *testing.T) {
 					want = c.reference
 				}
 				for _, size := range []int{1 << 20, 1} { // in one piece, and byte by byte
-					if size == 1 && len(c.wire) > 1000 {
+					if size == 1 && (c.surplus || len(c.wire) > 1000) {
 						continue
 					}
 					got, connections := receive(t, carrier, c, size)
@@ -161,7 +162,7 @@ func receive(t *testing.T, carrier string, c canned, size int) (got string, conn
 		method = "GET"
 	}
 	got = outcome(t, g, method)
-	if _, text := g.do(t, "GET", "/second", nil); text != "second" {
+	if _, text := g.do(t, "GET", "/second", nil); text != "second" && !(c.surplus && carrier == "reference") {
 		t.Errorf("the next request got %.80q", text)
 	}
 	return got, len(accepted)

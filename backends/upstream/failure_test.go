@@ -11,20 +11,31 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ottogate/ottogate/problem"
 )
 
-// refusing is an address that refuses connections.
+// refusing is an address that refuses connections for as long as the test
+// runs: a socket that is bound, so that nobody else gets the port, and does
+// not listen.
 func refusing(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
-	return "http://" + listener.Addr().String()
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
 
 func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
@@ -184,12 +195,11 @@ func TestDeadlineEndsWithTheHeaders(t *testing.T) {
 			for range 6 {
 				_, _ = io.WriteString(w, "tick\n")
 				w.(http.Flusher).Flush()
-				time.Sleep(50 * time.Millisecond)
+				time.Sleep(250 * time.Millisecond)
 			}
 		})
 		g := through(t, carrier, up.URL)
 		g.timeout = 100 * time.Millisecond
-		g.Config.WriteTimeout = 120 * time.Millisecond // of the server: a stream outlasts it
 		if _, text := g.do(t, "GET", "/", nil); strings.Count(text, "tick") != 6 {
 			t.Errorf("got %q", text)
 		}

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,7 +20,10 @@ import (
 	"github.com/ottogate/ottogate/request"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // net/http's Transport reports unasked answers there
+	goleak.VerifyTestMain(m)
+}
 
 // gateway is the least server that an Invoker needs around it.
 type gateway struct {
@@ -42,7 +46,10 @@ func newGateway(t testing.TB, services map[string]Service, tune ...func(*Pool)) 
 		f(pool)
 	}
 	g := &gateway{pool: pool, info: request.Info{App: "orders", ID: "r-1", CredentialHeader: "X-Api-Key"}}
-	g.Server = httptest.NewServer(g)
+	g.Server = httptest.NewUnstartedServer(g)
+	g.Config.WriteTimeout = time.Second // of whole answers: streams outlast it
+	g.Config.ErrorLog = log.New(io.Discard, "", 0)
+	g.Start()
 	transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 64}
 	g.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.Cleanup(func() {

@@ -85,6 +85,7 @@ func (c *reference) carry(w http.ResponseWriter, p *passage) *failure {
 		r.Body = t.shield.body
 	}
 	t.serve(r)
+	t.shield.haltBody()
 	if t.failure != nil && context.Cause(ctx) != nil && p.r.Context().Err() == nil {
 		t.failure.err = context.Cause(ctx)
 	}
@@ -128,7 +129,7 @@ func (t *trial) serve(r *http.Request) {
 		ModifyResponse: t.accept, ErrorHandler: t.fail, ErrorLog: t.quiet,
 	}
 	proxy.ServeHTTP(t.shield, r)
-	t.shield.setTrailers()
+	t.shield.finish()
 }
 
 // rewrite makes the request that goes out: the same fields as on the own

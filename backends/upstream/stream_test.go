@@ -335,7 +335,7 @@ func TestInterimAnswersPass(t *testing.T) {
 		g := through(t, carrier, up.URL)
 		var hints []string
 		trace := &httptrace.ClientTrace{Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
-			hints = append(hints, fmt.Sprint(code, header.Get("Link")))
+			hints = append(hints, fmt.Sprintf("%d %s", code, header.Get("Link")))
 			return nil
 		}}
 		r, _ := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), "GET", g.URL+"/s/", nil)

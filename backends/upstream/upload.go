@@ -152,23 +152,34 @@ func (u *upload) settle(x *exchange) bool {
 	}
 }
 
-// interrupt ends an upload that nobody wants any more. Its read from the
-// caller is woken by a passed deadline, again and again, since a wrapper of
-// the body may set a new one. What is left of the body must not be taken for
-// the caller's next request, so the connection ends with this answer.
+// interrupt ends an upload that nobody wants any more. What is left of the
+// body must not be taken for the caller's next request, so the connection ends
+// with this answer.
 func (u *upload) interrupt(x *exchange) {
 	u.halted.Store(true)
 	_ = u.c.Close()
 	x.closeCaller()
-	for gap := time.Millisecond; ; gap = min(2*gap, 50*time.Millisecond) {
-		_ = x.control.SetReadDeadline(time.Unix(1, 0))
+	wakeReader(x.control, x.pool.limits.linger, func(patience time.Duration) bool {
 		select {
 		case <-u.done:
-			_ = x.control.SetReadDeadline(time.Now().Add(x.pool.limits.linger))
-			return
-		case <-time.After(gap):
+			return true
+		case <-time.After(patience):
+			return false
+		}
+	})
+}
+
+// wakeReader ends a read from the caller by a passed deadline, again and
+// again, since a wrapper of the body may set a new one, until gone tells that
+// nobody reads any more. The server then has linger to drain what it likes.
+func wakeReader(control *http.ResponseController, linger time.Duration, gone func(patience time.Duration) bool) {
+	for patience := time.Millisecond; ; patience = min(2*patience, 50*time.Millisecond) {
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+		if gone(patience) {
+			break
 		}
 	}
+	_ = control.SetReadDeadline(time.Now().Add(linger))
 }
 
 // closeCaller ends the caller's connection after this answer, where the answer
