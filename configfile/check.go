@@ -24,15 +24,8 @@ func (c *checker) fault(path, format string, args ...any) {
 	}
 }
 
-// sound tells whether nothing at or within the paths has a fault.
-func (c *checker) sound(paths ...string) bool {
-	return !slices.ContainsFunc(c.faults, func(known Fault) bool {
-		return slices.ContainsFunc(paths, func(path string) bool {
-			rest, within := strings.CutPrefix(known.Path, path)
-			return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
-		})
-	})
-}
+// sound tells whether nothing at or within a path has a fault.
+func (c *checker) sound(path string) bool { return !c.faulty[path] }
 
 func (c *checker) all() {
 	c.server()

@@ -48,16 +48,25 @@ func (f Faults) sorted() Faults {
 // place is where in the file something stands.
 type place struct{ line, column int }
 
-// report collects faults and remembers where each path stands, so that checks
-// that come after the decoding can name places too.
+// report collects faults and remembers where each path stands and which are
+// faulty, so that checks that come after the decoding can name places too and
+// do not tell a mistake twice.
 type report struct {
 	file   string
 	faults Faults
 	places map[string]place
+	faulty map[string]bool // paths with a fault at them or within them
+}
+
+func newReport(file string) *report {
+	return &report{file: file, places: map[string]place{}, faulty: map[string]bool{}}
 }
 
 func (r *report) faultAt(at place, path, format string, args ...any) {
 	r.faults = append(r.faults, Fault{File: r.file, Line: at.line, Column: at.column, Path: path, Message: fmt.Sprintf(format, args...)})
+	for around, inside := path, true; inside; around, inside = parentOf(around) {
+		r.faulty[around] = true
+	}
 }
 
 // fault reports at the place of path or, for a key that is absent, at that of
@@ -67,14 +76,20 @@ func (r *report) fault(path, format string, args ...any) {
 }
 
 func (r *report) placeOf(path string) place {
-	for around := path; ; {
+	for around, inside := path, true; inside; around, inside = parentOf(around) {
 		if at, ok := r.places[around]; ok {
 			return at
 		}
-		cut := strings.LastIndexAny(around, ".[")
-		if cut < 0 {
-			return cmp.Or(r.places[""], place{1, 1})
-		}
-		around = around[:cut]
 	}
+	return cmp.Or(r.places[""], place{1, 1})
+}
+
+// parentOf cuts the last key or index off a path. A dot in a quoted name only
+// adds parents that nothing has.
+func parentOf(path string) (string, bool) {
+	cut := strings.LastIndexAny(path, ".[")
+	if cut < 0 {
+		return "", false
+	}
+	return path[:cut], true
 }

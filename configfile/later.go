@@ -54,20 +54,21 @@ func matchesPath(pattern, path string) bool {
 	patternKey, patternValue, _ := strings.Cut(pattern, "=")
 	key, value, _ := strings.Cut(path, "=")
 	if beginning, open := strings.CutSuffix(patternValue, "*"); open {
-		if !strings.HasPrefix(value, beginning) {
+		return strings.HasPrefix(value, beginning) && matchesKey(patternKey, key)
+	}
+	return value == patternValue && matchesKey(patternKey, key)
+}
+
+func matchesKey(pattern, key string) bool {
+	for {
+		wanted, morePattern, patternGoesOn := strings.Cut(pattern, ".")
+		segment, moreKey, keyGoesOn := strings.Cut(key, ".")
+		if wanted != "*" && wanted != segment || patternGoesOn != keyGoesOn {
 			return false
 		}
-	} else if value != patternValue {
-		return false
-	}
-	wanted, segments := strings.Split(patternKey, "."), strings.Split(key, ".")
-	if len(wanted) != len(segments) {
-		return false
-	}
-	for i := range wanted {
-		if wanted[i] != "*" && wanted[i] != segments[i] {
-			return false
+		if !keyGoesOn {
+			return true
 		}
+		pattern, key = morePattern, moreKey
 	}
-	return true
 }

@@ -14,7 +14,7 @@ type Options struct {
 // connections moved to the table, or every fault that could be found. It
 // reads nothing but data and what the expansions in it name.
 func Load(name string, data []byte, options Options) (*File, Faults) {
-	report := &report{file: name, places: map[string]place{}}
+	report := newReport(name)
 	root := parse(report, data)
 	if root == nil {
 		return nil, report.faults.sorted()

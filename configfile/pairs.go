@@ -24,6 +24,9 @@ func (d *decoder) pairs(n *node, path string) []pair {
 	var merges []*node
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := unalias(n.Content[i]), n.Content[i+1]
+		if !d.spend(key) {
+			break
+		}
 		if key.Kind == yaml.ScalarNode && key.ShortTag() == mergeTag {
 			merges = append(merges, value)
 			continue

@@ -191,7 +191,7 @@ func switchedOn(text string) string {
 // writtenKeys lists the paths of a file as entries writes them.
 func writtenKeys(t *testing.T, text string) map[string]bool {
 	t.Helper()
-	report := &report{places: map[string]place{}}
+	report := newReport("")
 	root := parse(report, []byte(text))
 	if root == nil {
 		t.Fatal(report.faults)

@@ -168,7 +168,7 @@ func (d *decoder) peek(n *node) string {
 	if n = unalias(n); n.Kind != yaml.ScalarNode {
 		return ""
 	}
-	quiet := decoder{report: &report{places: map[string]place{}}, options: d.options, expanded: map[string]bool{}}
+	quiet := decoder{report: newReport(""), options: d.options, expanded: map[string]bool{}}
 	text, _ := quiet.expand(n, "")
 	return text
 }
