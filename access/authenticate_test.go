@@ -11,24 +11,24 @@ import (
 
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-func keyOf(t testing.TB, text string, notAfter time.Time) Key {
-	t.Helper()
+func keyOf(tb testing.TB, text string, notAfter time.Time) Key {
+	tb.Helper()
 	hash, err := ParseHash(HashOf(text))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return Key{Hash: hash, NotAfter: notAfter}
 }
 
-func authenticator(t testing.TB, anonymous string) *Authenticator {
-	t.Helper()
+func authenticator(tb testing.TB, anonymous string) *Authenticator {
+	tb.Helper()
 	a, err := NewAuthenticator(Apps{
-		"alice": {Keys: []Key{keyOf(t, "old-alice", now), keyOf(t, "alice-1", now.Add(time.Second)), keyOf(t, "alice-2", time.Time{})}},
-		"bob":   {Keys: []Key{keyOf(t, "bob-1", time.Time{})}},
+		"alice": {Keys: []Key{keyOf(tb, "old-alice", now), keyOf(tb, "alice-1", now.Add(time.Second)), keyOf(tb, "alice-2", time.Time{})}},
+		"bob":   {Keys: []Key{keyOf(tb, "bob-1", time.Time{})}},
 		"demo":  {},
 	}, anonymous, func() time.Time { return now })
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return a
 }

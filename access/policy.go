@@ -44,10 +44,7 @@ func addRule(trees map[Action]*node, rule Rule) {
 			trees[action] = &node{}
 		}
 		for _, pattern := range rule.patternsFor(action) {
-			literal := pattern
-			if star := strings.IndexByte(pattern, '*'); star >= 0 {
-				literal = pattern[:star]
-			}
+			literal, _, _ := strings.Cut(pattern, "*")
 			trees[action].insert(literal, grant{rule: rule, rest: pattern[len(literal):]})
 		}
 	}

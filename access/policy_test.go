@@ -8,13 +8,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-func policyOf(t testing.TB, rules ...string) *Policy {
-	t.Helper()
+func policyOf(tb testing.TB, rules ...string) *Policy {
+	tb.Helper()
 	var allow []Rule
 	for _, text := range rules {
 		rule, err := ParseRule(text)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		allow = append(allow, rule)
 	}
@@ -186,12 +186,13 @@ func FuzzDecide(f *testing.F) {
 	})
 }
 
-func manyRules(t testing.TB) *Policy {
+func manyRules(tb testing.TB) *Policy {
+	tb.Helper()
 	var rules []string
 	for i := range 1000 {
 		rules = append(rules, fmt.Sprintf("state.* main/tenant-%d/**", i))
 	}
-	return policyOf(t, rules...)
+	return policyOf(tb, rules...)
 }
 
 func TestDecideAllocatesNothing(t *testing.T) {

@@ -34,12 +34,11 @@ func ParseRule(text string) (Rule, error) {
 	if !found {
 		return Rule{}, fmt.Errorf("rule %q: want an action, a space and a pattern", text)
 	}
-	rule.pattern = strings.TrimSpace(rest)
 	var err error
 	if rule.actions, err = expandAction(action); err != nil {
 		return Rule{}, fmt.Errorf("rule %q: %w", text, err)
 	}
-	if err := rule.takeMethods(); err != nil {
+	if rule.methods, rule.pattern, err = splitMethods(rule.actions, rest); err != nil {
 		return Rule{}, fmt.Errorf("rule %q: %w", text, err)
 	}
 	if err := rule.checkPattern(); err != nil {
@@ -64,29 +63,30 @@ func expandAction(name string) ([]Action, error) {
 	return list, nil
 }
 
-// takeMethods moves a list of HTTP methods from the pattern's front to methods.
-func (r *Rule) takeMethods() error {
-	list, pattern, found := strings.Cut(r.pattern, " ")
+// splitMethods takes a list of HTTP methods from the front of what follows the
+// actions; the rest is the pattern.
+func splitMethods(actions []Action, rest string) (methods []string, pattern string, err error) {
+	rest = strings.TrimSpace(rest)
+	list, pattern, found := strings.Cut(rest, " ")
 	if !found || strings.ContainsFunc(list, func(c rune) bool { return c != ',' && c != '-' && !unicode.IsUpper(c) }) {
-		return nil // no list: a pattern may hold a space
+		return nil, rest, nil // no list: a pattern may hold a space
 	}
-	if !slices.Equal(r.actions, []Action{Invoke}) {
-		return fmt.Errorf("methods %q: only invoke takes methods", list)
+	if !slices.Equal(actions, []Action{Invoke}) {
+		return nil, "", fmt.Errorf("methods %q: only invoke takes methods", list)
 	}
 	for method := range strings.SplitSeq(list, ",") {
 		switch method {
 		case "":
-			return fmt.Errorf("methods %q: an empty method", list)
+			return nil, "", fmt.Errorf("methods %q: an empty method", list)
 		case "CONNECT", "TRACE":
-			return fmt.Errorf("methods %q: %s never passes", list, method)
+			return nil, "", fmt.Errorf("methods %q: %s never passes", list, method)
 		}
-		r.methods = append(r.methods, method)
+		methods = append(methods, method)
 	}
-	r.pattern = strings.TrimSpace(pattern)
-	return nil
+	return methods, strings.TrimSpace(pattern), nil
 }
 
-func (r *Rule) checkPattern() error {
+func (r Rule) checkPattern() error {
 	switch {
 	case r.pattern == "":
 		return fmt.Errorf("no pattern")

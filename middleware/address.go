@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -21,8 +22,8 @@ func ClientAddress(c *gin.Context) netip.Addr {
 
 func clientAddress(remote string, forwarded []string, trusted []netip.Prefix) netip.Addr {
 	address := parseAddress(remote)
-	for line := len(forwarded) - 1; line >= 0; line-- {
-		for rest, more := forwarded[line], true; more; {
+	for _, line := range slices.Backward(forwarded) {
+		for rest, more := line, true; more; {
 			if !isIn(address, trusted) {
 				return address
 			}

@@ -70,8 +70,8 @@ func wantProblem(t *testing.T, w *httptest.ResponseRecorder, code problem.Code) 
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || doc.Code != code || w.Code != problem.KindOf(code).Status {
 		t.Fatalf("got %d %s, want %s", w.Code, w.Body, code)
 	}
-	if doc.RequestID == "" || doc.RequestID != w.Header().Get("X-Request-Id") {
-		t.Errorf("request id %q in the problem, %q in the header", doc.RequestID, w.Header().Get("X-Request-Id"))
+	if doc.RequestID == "" || doc.RequestID != w.Header().Get(requestIDHeader) {
+		t.Errorf("request id %q in the problem, %q in the header", doc.RequestID, w.Header().Get(requestIDHeader))
 	}
 }
 
@@ -92,15 +92,15 @@ func (l *lines) logger() *slog.Logger {
 }
 
 // all gives the lines so far.
-func (l *lines) all(t testing.TB) []map[string]any {
-	t.Helper()
+func (l *lines) all(tb testing.TB) []map[string]any {
+	tb.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var list []map[string]any
 	for text := range strings.Lines(l.text.String()) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("the line %q is no JSON: %v", text, err)
+			tb.Fatalf("the line %q is no JSON: %v", text, err)
 		}
 		list = append(list, line)
 	}
@@ -113,16 +113,16 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func apps(t testing.TB) access.Apps {
-	t.Helper()
+func apps(tb testing.TB) access.Apps {
+	tb.Helper()
 	rule, err := access.ParseRule("state.read main/**")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	keyOf := func(text string) access.Key {
 		hash, err := access.ParseHash(access.HashOf(text))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		return access.Key{Hash: hash}
 	}
@@ -132,20 +132,20 @@ func apps(t testing.TB) access.Apps {
 	}
 }
 
-func authOf(t testing.TB) gin.HandlerFunc {
-	t.Helper()
-	authenticator, err := access.NewAuthenticator(apps(t), "", time.Now)
+func authOf(tb testing.TB) gin.HandlerFunc {
+	tb.Helper()
+	authenticator, err := access.NewAuthenticator(apps(tb), "", time.Now)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return Auth(authenticator)
 }
 
-func observe(t testing.TB, access *slog.Logger, reg prometheus.Registerer) gin.HandlerFunc {
-	t.Helper()
+func observe(tb testing.TB, access *slog.Logger, reg prometheus.Registerer) gin.HandlerFunc {
+	tb.Helper()
 	handler, err := Observe(access, reg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return handler
 }

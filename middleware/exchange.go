@@ -23,6 +23,8 @@ type exchange struct {
 	client          context.Context
 	info            request.Info
 
+	idHeader [1]string // the answer's X-Request-Id
+
 	trusted []netip.Prefix
 	address netip.Addr // of the client; not valid until asked for
 	body    *body      // nil when the request has none

@@ -18,7 +18,7 @@ type LimitsConfig struct {
 	Body     int64 // bytes
 	Headers  int64 // bytes of all headers, names and separators included
 	URI      int   // bytes of the request target
-	InFlight int   // requests at a time, streams included
+	InFlight int   // requests under /v1 at a time, streams included; probes and pages always pass
 
 	BodyIdle   time.Duration // the longest silence within a body
 	Request    time.Duration // to the answer, if the caller names no time
@@ -30,6 +30,8 @@ const (
 	// waitSlack is what a long poll gets on top of its wait.
 	waitSlack  = 2 * time.Second
 	retryLater = time.Second
+	// apiRoutes begins the routes that do work.
+	apiRoutes = "/v1/"
 	// passThrough begins the routes whose bodies and queries are not ours.
 	passThrough = "/v1/invoke/"
 )
@@ -40,12 +42,14 @@ const (
 func Limits(config LimitsConfig) gin.HandlerFunc {
 	var inFlight atomic.Int64
 	return func(c *gin.Context) {
-		defer inFlight.Add(-1)
-		if inFlight.Add(1) > int64(config.InFlight) && config.InFlight > 0 {
-			overloaded := problem.New(problem.Overloaded, "the gateway has as many requests in flight as it takes")
-			overloaded.RetryAfter = retryLater
-			fail(c, overloaded)
-			return
+		if config.InFlight > 0 && strings.HasPrefix(c.FullPath(), apiRoutes) {
+			defer inFlight.Add(-1)
+			if inFlight.Add(1) > int64(config.InFlight) {
+				overloaded := problem.New(problem.Overloaded, "the gateway has as many requests in flight as it takes")
+				overloaded.RetryAfter = retryLater
+				fail(c, overloaded)
+				return
+			}
 		}
 		if err := config.admit(c); err != nil {
 			fail(c, err)

@@ -19,10 +19,10 @@ import (
 )
 
 // observed is an engine with the observing chain, its access log and metrics.
-func observed(t testing.TB, more ...gin.HandlerFunc) (*gin.Engine, *lines, *prometheus.Registry) {
-	t.Helper()
+func observed(tb testing.TB, more ...gin.HandlerFunc) (*gin.Engine, *lines, *prometheus.Registry) {
+	tb.Helper()
 	access, reg, quiet := &lines{}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
-	chain := []gin.HandlerFunc{RequestID(nil), observe(t, access.logger(), reg), Problems(quiet), Recovery(quiet)}
+	chain := []gin.HandlerFunc{RequestID(nil), observe(tb, access.logger(), reg), Problems(quiet), Recovery(quiet)}
 	return newEngine(append(chain, more...)...), access, reg
 }
 
@@ -75,7 +75,7 @@ func TestAProblemIsCountedUnderItsStatus(t *testing.T) {
 
 func TestAPanicIsCountedAndLogged(t *testing.T) {
 	engine, access, reg := observed(t)
-	engine.GET("/v1/thing", func(*gin.Context) { panic("oh") })
+	engine.GET("/v1/thing", func(*gin.Context) { panic("oh") }) //nolint:forbidigo // the very thing to recover from
 	get(engine)
 	if line := access.all(t)[0]; line["status"] != 500.0 || line["code"] != "internal" {
 		t.Errorf("line %v", line)
@@ -92,7 +92,7 @@ func TestCallersMakeNoLabels(t *testing.T) {
 func TestLogLinesCannotBeForged(t *testing.T) {
 	engine, access, _ := observed(t)
 	r := httptest.NewRequest("GET", "/v1/thing", http.NoBody)
-	r.Header["X-Request-Id"] = []string{"a\r\n{\"forged\":true}"}
+	r.Header[requestIDHeader] = []string{"a\r\n{\"forged\":true}"}
 	r.Header["Baggage"] = []string{"a\r\n\x1b[2J"}
 	r.Method = "GET\r\n\x1b[31m"
 	engine.ServeHTTP(httptest.NewRecorder(), r)

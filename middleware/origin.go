@@ -77,7 +77,7 @@ func crossSite(r *http.Request) bool {
 		return false
 	}
 	follows := r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return !follows || strings.HasPrefix(r.URL.Path, "/v1/")
+	return !follows || strings.HasPrefix(r.URL.Path, apiRoutes)
 }
 
 // sameOrigin compares hosts only: behind a proxy that ends TLS the gateway

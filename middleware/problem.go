@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -29,8 +30,8 @@ func Handle(f func(*gin.Context) error) gin.HandlerFunc {
 // gave: the one place where problem documents are written. Causes go to log
 // under the request's id, never to the caller.
 //
-// A context that ended is the caller's doing (client-closed), unless its cause
-// is a *problem.Error, with which a gateway that stops says so.
+// A context that was cancelled is the caller's doing (client-closed), unless
+// its cause is a *problem.Error, with which a gateway that stops says so.
 func Problems(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Next()
@@ -39,11 +40,11 @@ func Problems(log *slog.Logger) gin.HandlerFunc {
 			return
 		}
 		x := exchangeOf(c)
-		x.failure = classify(x.client, last.Err)
+		x.failure = classify(x.client, c.Request.Context(), last.Err)
 		report(c.Request.Context(), log, x)
 		if c.Writer.Written() {
 			x.aborted = true
-			panic(http.ErrAbortHandler) // the only way to cut an answer short
+			panic(http.ErrAbortHandler) //nolint:forbidigo // the only way to cut an answer short
 		}
 		if status := problem.KindOf(x.failure.Code).Status; status == http.StatusUnauthorized {
 			challenge(c.Writer.Header(), x.failure.Code)
@@ -52,17 +53,18 @@ func Problems(log *slog.Logger) gin.HandlerFunc {
 	}
 }
 
-// classify is problem.From with an eye to who ended the context.
-func classify(client context.Context, err error) *problem.Error {
+// classify is problem.From with an eye to who cancelled the request's context:
+// its client, or whoever gave a cause on the way in.
+func classify(client, ctx context.Context, err error) *problem.Error {
 	failure := problem.From(err)
 	if failure.Code != problem.ClientClosed {
 		return failure
 	}
+	if cause, ok := errors.AsType[*problem.Error](context.Cause(ctx)); ok {
+		return cause
+	}
 	if client.Err() == nil { // somebody else's context leaked out
 		return &problem.Error{Code: problem.Internal, Err: err}
-	}
-	if cause := context.Cause(client); problem.CodeOf(cause) != problem.ClientClosed {
-		return problem.From(cause)
 	}
 	return failure
 }

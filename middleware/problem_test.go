@@ -40,7 +40,7 @@ func TestACauseGoesToTheLogOnly(t *testing.T) {
 		t.Errorf("the caller sees %s", w.Body)
 	}
 	line := log.all(t)
-	if len(line) != 1 || line[0]["level"] != "WARN" || line[0]["requestId"] != w.Header().Get("X-Request-Id") || !strings.Contains(line[0]["cause"].(string), "10.1.2.3") {
+	if len(line) != 1 || line[0]["level"] != "WARN" || line[0]["requestId"] != w.Header().Get(requestIDHeader) || !strings.Contains(line[0]["cause"].(string), "10.1.2.3") {
 		t.Errorf("log %v", line)
 	}
 }
@@ -57,14 +57,14 @@ func TestAnUnknownErrorIsInternalWithoutText(t *testing.T) {
 func TestAPanicIsInternalWithoutText(t *testing.T) {
 	log := &lines{}
 	engine := newEngine(RequestID(nil), Problems(log.logger()), Recovery(log.logger()))
-	engine.GET("/v1/thing", func(*gin.Context) { panic("secret detail") })
+	engine.GET("/v1/thing", func(*gin.Context) { panic("secret detail") }) //nolint:forbidigo // the very thing to recover from
 	w := get(engine)
 	wantProblem(t, w, problem.Internal)
 	if strings.Contains(w.Body.String(), "secret") {
 		t.Errorf("body %s", w.Body)
 	}
 	first := log.all(t)[0]
-	if first["msg"] != "panic" || first["requestId"] != w.Header().Get("X-Request-Id") || !strings.Contains(first["stack"].(string), "problem_test.go") {
+	if first["msg"] != "panic" || first["requestId"] != w.Header().Get(requestIDHeader) || !strings.Contains(first["stack"].(string), "problem_test.go") {
 		t.Errorf("log %v", first)
 	}
 }
@@ -96,8 +96,8 @@ func TestNoRouteAndNoMethod(t *testing.T) {
 func TestABegunAnswerIsCut(t *testing.T) {
 	for name, end := range map[string]func() error{
 		"by an error": func() error { return problem.New(problem.BadBackend, "half way") },
-		"by a panic":  func() error { panic("half way") },
-		"on purpose":  func() error { panic(http.ErrAbortHandler) },
+		"by a panic":  func() error { panic("half way") },           //nolint:forbidigo // the very thing to recover from
+		"on purpose":  func() error { panic(http.ErrAbortHandler) }, //nolint:forbidigo // how a handler cuts its answer
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := newEngine(outer()...)
@@ -132,23 +132,26 @@ func TestAnAnswerThatEndedProperlyIsWhole(t *testing.T) {
 }
 
 func TestWhoEndedTheContextDecidesTheCode(t *testing.T) {
-	gone, leave := context.WithCancel(context.Background())
+	gone, leave := context.WithCancel(t.Context())
 	leave()
-	stopped, stop := context.WithCancelCause(context.Background())
+	stopped, stop := context.WithCancelCause(t.Context())
 	stop(problem.New(problem.ShuttingDown, "this replica stops"))
+	ended, end := context.WithCancel(t.Context())
+	end()
 	for _, c := range []struct {
-		name   string
-		client context.Context
-		err    error
-		want   problem.Code
+		name        string
+		client, ctx context.Context
+		err         error
+		want        problem.Code
 	}{
-		{"the client", gone, context.Canceled, problem.ClientClosed},
-		{"the gateway", stopped, context.Canceled, problem.ShuttingDown},
-		{"somebody else", context.Background(), context.Canceled, problem.Internal},
-		{"the deadline", context.Background(), context.DeadlineExceeded, problem.DeadlineExceeded},
-		{"a handler's own word", gone, problem.New(problem.LockHeld, "held"), problem.LockHeld},
+		{"the client", gone, gone, context.Canceled, problem.ClientClosed},
+		{"the server", stopped, stopped, context.Canceled, problem.ShuttingDown},
+		{"the draining of streams", t.Context(), stopped, context.Canceled, problem.ShuttingDown},
+		{"somebody else", t.Context(), ended, context.Canceled, problem.Internal},
+		{"the deadline", t.Context(), ended, context.DeadlineExceeded, problem.DeadlineExceeded},
+		{"a handler's own word", gone, gone, problem.New(problem.LockHeld, "held"), problem.LockHeld},
 	} {
-		if got := classify(c.client, c.err).Code; got != c.want {
+		if got := classify(c.client, c.ctx, c.err).Code; got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}

@@ -21,23 +21,23 @@ import (
 	"github.com/ottogate/ottogate/tests/servers"
 )
 
-func newRates(t testing.TB, limits access.Limits, open func(context.Context) (limiter.Store, error), replicas int) *Rates {
-	t.Helper()
+func newRates(tb testing.TB, limits access.Limits, open func(context.Context) (limiter.Store, error), replicas int) *Rates {
+	tb.Helper()
 	rates, err := NewRates(RatesConfig{
 		Apps: map[string]access.Limits{"alice": limits, "bob": limits},
 		Open: open, Replicas: replicas, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(rates.Close)
+	tb.Cleanup(rates.Close)
 	return rates
 }
 
 // replica is one gateway's chain with its rates.
-func replica(t testing.TB, rates *Rates) *gin.Engine {
-	t.Helper()
-	engine := newEngine(outer(Limits(LimitsConfig{}), authOf(t), rates.Limit())...)
+func replica(tb testing.TB, rates *Rates) *gin.Engine {
+	tb.Helper()
+	engine := newEngine(outer(Limits(LimitsConfig{}), authOf(tb), rates.Limit())...)
 	engine.GET("/v1/thing", Handle(fine))
 	engine.POST("/v1/thing", Handle(echo))
 	return engine
@@ -66,7 +66,7 @@ func TestTheEleventhIsRefused(t *testing.T) {
 	if got := w.Header()["Ratelimit-Policy"]; len(got) != 1 || got[0] != `"default";q=10;w=3600` {
 		t.Errorf("RateLimit-Policy %q", got)
 	}
-	if got := w.Header().Get("RateLimit"); got != `"default";r=9;t=3600` && got != `"default";r=9;t=3599` {
+	if got := w.Header().Get("Ratelimit"); got != `"default";r=9;t=3600` && got != `"default";r=9;t=3599` {
 		t.Errorf("RateLimit %q", got)
 	}
 	if passed := admitted(10, engine, "alice"); passed != 9 {
@@ -74,7 +74,7 @@ func TestTheEleventhIsRefused(t *testing.T) {
 	}
 	w = as(engine, "alice")
 	wantProblem(t, w, problem.RateLimited)
-	if !strings.HasPrefix(w.Header().Get("RateLimit"), `"default";r=0;t=3`) || !strings.HasPrefix(w.Header().Get("Retry-After"), "3") {
+	if !strings.HasPrefix(w.Header().Get("Ratelimit"), `"default";r=0;t=3`) || !strings.HasPrefix(w.Header().Get("Retry-After"), "3") {
 		t.Errorf("headers %v", w.Header())
 	}
 	if as(engine, "bob").Code != http.StatusOK {
@@ -126,24 +126,24 @@ func TestABodyLimitOfTheApp(t *testing.T) {
 }
 
 // opener opens the store on a Redis as a gateway does.
-func opener(t testing.TB, addr string) func(context.Context) (limiter.Store, error) {
-	t.Helper()
+func opener(tb testing.TB, addr string) func(context.Context) (limiter.Store, error) {
+	tb.Helper()
 	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, ContextTimeoutEnabled: true, DialTimeout: time.Second})
-	t.Cleanup(func() { _ = client.Close() })
+	tb.Cleanup(func() { _ = client.Close() })
 	return func(context.Context) (limiter.Store, error) {
 		return redisstore.NewStoreWithOptions(client, limiter.StoreOptions{Prefix: "test:rate"})
 	}
 }
 
 // eventually waits for a change that a goroutine makes.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("never: %s", what)
+	tb.Fatalf("never: %s", what)
 }
 
 func together(rates *Rates) bool { return rates.shared.inUse.Load() != nil }

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,9 +23,9 @@ func Recovery(log *slog.Logger) gin.HandlerFunc {
 				return
 			}
 			x := exchangeOf(c)
-			if err, ok := fault.(error); ok && err == http.ErrAbortHandler {
+			if err, ok := fault.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				x.aborted = true
-				panic(fault)
+				panic(fault) //nolint:forbidigo // it is on its way to the server
 			}
 			log.LogAttrs(c.Request.Context(), slog.LevelError, "panic",
 				slog.String("requestId", x.info.ID), slog.String("route", x.info.Route),

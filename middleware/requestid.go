@@ -9,7 +9,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-const maxRequestID = 128
+const (
+	requestIDHeader = "X-Request-Id"
+	maxRequestID    = 128
+)
 
 // RequestID begins the exchange: it gives the request its request.Info, an
 // id (the caller's X-Request-Id where that is 1 to 128 visible ASCII
@@ -25,11 +28,12 @@ func RequestID(trusted []netip.Prefix) gin.HandlerFunc {
 		x := begin(c, trusted)
 		defer x.finish()
 		continueTrace(&x.info, c.Request.Header)
-		x.info.ID = requestID(c.Request.Header["X-Request-Id"])
+		x.info.ID = requestID(c.Request.Header[requestIDHeader])
 		if x.info.ID == "" {
 			x.info.ID = newHex()
 		}
-		c.Writer.Header()["X-Request-Id"] = []string{x.info.ID}
+		x.idHeader[0] = x.info.ID
+		c.Writer.Header()[requestIDHeader] = x.idHeader[:]
 		c.Next()
 	}
 }

@@ -18,7 +18,7 @@ type Recorder interface {
 	// BodyLimit is how much of a body is worth keeping.
 	BodyLimit() int
 	// Record takes an exchange; it never blocks.
-	Record(capture.Exchange)
+	Record(exchange capture.Exchange)
 }
 
 var _ Recorder = (*capture.Recorder)(nil)
