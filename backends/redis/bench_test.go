@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,8 +35,6 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // parallel shares b.N calls out over callers.
 func parallel(b *testing.B, callers int, call func() error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,3 +87,14 @@ func must[T any](value T, err error) func(testing.TB) T {
 		return value
 	}
 }
+
+// fan runs so many goroutines and waits for them.
+func fan(count int, work func(i int)) {
+	var group sync.WaitGroup
+	for i := range count {
+		group.Go(func() { work(i) })
+	}
+	group.Wait()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

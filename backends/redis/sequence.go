@@ -23,7 +23,7 @@ var (
 var nextScript = newScript(luaDigits, `
 local before = redis.call('GET', KEYS[1])
 local count, floor = ARGV[1], ARGV[2]
-if before and not string.find(before, '^%d+$') then
+if before and before ~= '0' and not string.find(before, '^[1-9]%d*$') then
   return redis.error_reply('ERR value is not an integer or out of range')
 end
 if less(before or '0', floor) then redis.call('SET', KEYS[1], floor) end
@@ -39,7 +39,7 @@ func (s *Sequencer) Next(ctx context.Context, key string, count, floor int64) (i
 	if count < 1 {
 		return 0, problem.New(problem.InvalidParameter, "count must be at least 1")
 	}
-	answer, err := nextScript.run(ctx, s.conn, writing, []string{"ottogate:sequence:" + key}, count, max(floor, 0))
+	answer, err := nextScript.run(ctx, s.conn, writing, []string{sequenceKey(key)}, count, max(floor, 0))
 	if err != nil {
 		return 0, err
 	}
@@ -50,6 +50,8 @@ func (s *Sequencer) Next(ctx context.Context, key string, count, floor int64) (i
 	}
 	return last - count + 1, nil
 }
+
+func sequenceKey(key string) string { return "ottogate:sequence:" + key }
 
 // Probe fails where Redis may evict keys: a sequence would start again.
 func (s *Sequencer) Probe(ctx context.Context) error { return s.conn.probeKeeping(ctx) }
