@@ -31,7 +31,7 @@ func blockCommitter(t *testing.T, db *DB) (release func()) {
 }
 
 // submit hands a change in and waits until it is queued.
-func submit(db *DB, ctx context.Context, apply func(*bolt.Tx) (struct{}, error)) <-chan error {
+func submit(ctx context.Context, db *DB, apply func(*bolt.Tx) (struct{}, error)) <-chan error {
 	before := len(db.committer.queue)
 	done := make(chan error, 1)
 	go func() {
@@ -73,14 +73,14 @@ func TestAFailingChangeSparesItsGroup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := openNew(t)
 			release := blockCommitter(t, db)
-			first := submit(db, t.Context(), putRaw("first", "1"))
-			bad := submit(db, t.Context(), func(tx *bolt.Tx) (struct{}, error) {
+			first := submit(t.Context(), db, putRaw("first", "1"))
+			bad := submit(t.Context(), db, func(tx *bolt.Tx) (struct{}, error) {
 				if name != "refusal" { // a refusal comes before the first write
 					_, _ = putRaw("bad", "1")(tx)
 				}
 				return struct{}{}, fault(tx)
 			})
-			last := submit(db, t.Context(), putRaw("last", "1"))
+			last := submit(t.Context(), db, putRaw("last", "1"))
 			release()
 			if err := errors.Join(<-first, <-last); err != nil {
 				t.Fatal(err)
@@ -101,7 +101,7 @@ func TestDeadlineBeforeTheGroupAppliesNothing(t *testing.T) {
 	defer release()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := <-submit(db, ctx, putRaw("late", "1"))
+	err := <-submit(ctx, db, putRaw("late", "1"))
 	wantCode(t, err, problem.DeadlineExceeded)
 	if problem.From(err).Unknown {
 		t.Fatal("a change that was never taken is said to be of unknown outcome")
@@ -154,7 +154,7 @@ func TestCloseCommitsWhatWasAccepted(t *testing.T) {
 	path := t.TempDir() + "/local.db"
 	db := openAt(t, path)
 	release := blockCommitter(t, db)
-	queued := submit(db, t.Context(), putRaw("queued", "1"))
+	queued := submit(t.Context(), db, putRaw("queued", "1"))
 	closed := make(chan error, 1)
 	go func() { closed <- db.Close() }()
 	<-db.committer.closing

@@ -45,7 +45,7 @@ func TestAcknowledgedWritesSurviveKill(t *testing.T) {
 func writeUntilKilled(path string) {
 	db, err := Open(context.Background(), Config{Path: path}, slog.New(slog.DiscardHandler))
 	if err != nil {
-		fmt.Println("failed", err)
+		fmt.Fprintln(os.Stdout, "failed", err)
 		return
 	}
 	var writers sync.WaitGroup
@@ -54,10 +54,10 @@ func writeUntilKilled(path string) {
 			for i := 0; ; i++ {
 				key := fmt.Sprintf("key-%d-%d-%d", os.Getpid(), w, i)
 				if _, err := db.State().Put(context.Background(), key, backends.Value{Data: []byte(key)}, backends.WriteOptions{}); err != nil {
-					fmt.Println("failed", err)
+					fmt.Fprintln(os.Stdout, "failed", err)
 					return
 				}
-				fmt.Println(key)
+				fmt.Fprintln(os.Stdout, key)
 			}
 		})
 	}

@@ -208,7 +208,7 @@ func TestPutThatReturnsEarly(t *testing.T) {
 	db := openNew(t)
 	release := blockCommitter(t, db)
 	inside, leave := make(chan struct{}), make(chan struct{})
-	neighbour := submit(db, t.Context(), func(*bolt.Tx) (struct{}, error) {
+	neighbour := submit(t.Context(), db, func(*bolt.Tx) (struct{}, error) {
 		close(inside)
 		<-leave
 		return struct{}{}, nil

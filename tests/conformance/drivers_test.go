@@ -8,10 +8,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-
-	bbolt "go.etcd.io/bbolt/version"
 
 	"github.com/ottogate/ottogate/backends/local"
 	"github.com/ottogate/ottogate/backends/redis"
@@ -42,7 +42,7 @@ func conform[D any](t *testing.T, drivers []driver[D], checks []check[D], mutant
 	for _, d := range drivers {
 		t.Run(d.name, func(t *testing.T) {
 			subject, version := d.open(t)
-			fmt.Printf("conformance: %s on %s %s\n", t.Name(), d.name, version)
+			fmt.Fprintf(os.Stdout, "conformance: %s on %s %s\n", t.Name(), d.name, version)
 			subject = sabotage(subject, mutants)
 			for _, c := range checks {
 				t.Run(c.name, func(t *testing.T) {
@@ -57,7 +57,7 @@ func conform[D any](t *testing.T, drivers []driver[D], checks []check[D], mutant
 // openLocal opens a new database file of the embedded driver.
 func openLocal(t *testing.T) (db *local.DB, version string) {
 	t.Helper()
-	return openLocalAt(t, filepath.Join(t.TempDir(), "local.db")), "bbolt " + bbolt.Version
+	return openLocalAt(t, filepath.Join(t.TempDir(), "local.db")), "bbolt " + required(t, "go.etcd.io/bbolt")
 }
 
 func openLocalAt(t *testing.T, path string) *local.DB {
@@ -85,6 +85,16 @@ func connectRedis(t *testing.T, address string) *redis.Conn {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// required is the version of a library that go.mod asks for; test binaries do
+// not carry it.
+func required(t *testing.T, module string) string {
+	t.Helper()
+	text := must(os.ReadFile(filepath.Join("..", "..", "go.mod")))(t)
+	_, rest, _ := strings.Cut(string(text), module+" ")
+	version, _, _ := strings.Cut(rest, "\n")
+	return version
 }
 
 // named is a key or resource of the running check alone.

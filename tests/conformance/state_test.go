@@ -198,18 +198,18 @@ func stateAwkwardKeys(t *testing.T, s store) {
 func stateCancelled(t *testing.T, s store) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	stateEnded(t, s, ctx, problem.ClientClosed)
+	stateEnded(ctx, t, s, problem.ClientClosed)
 }
 
 func stateDeadline(t *testing.T, s store) {
 	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
-	stateEnded(t, s, ctx, problem.DeadlineExceeded)
+	stateEnded(ctx, t, s, problem.DeadlineExceeded)
 }
 
 // stateEnded: a call whose context has ended reaches nothing, so its outcome is
 // known.
-func stateEnded(t *testing.T, s store, ctx context.Context, code problem.Code) {
+func stateEnded(ctx context.Context, t *testing.T, s store, code problem.Code) {
 	key := named(t, "key")
 	etag := putValue(t, s, key, "value", backends.WriteOptions{})
 	_, putErr := s.Put(ctx, key, backends.Value{Data: []byte("late")}, backends.WriteOptions{})
