@@ -16,11 +16,11 @@ type checker struct {
 	file *File
 }
 
-// fault reports unless path, or something within it, has a fault already: one
+// faultf reports unless path, or something within it, has a fault already: one
 // mistake is reported once.
-func (c *checker) fault(path, format string, args ...any) {
+func (c *checker) faultf(path, format string, args ...any) {
 	if c.sound(path) {
-		c.report.fault(path, format, args...)
+		c.report.faultf(path, format, args...)
 	}
 }
 
@@ -41,13 +41,13 @@ func (c *checker) all() {
 func (c *checker) server() {
 	server := c.file.Server
 	if server.Timeouts.Request > server.Timeouts.MaxRequest && c.sound("server.timeouts.maxRequest") {
-		c.fault("server.timeouts.request", "%v is longer than maxRequest, %v", server.Timeouts.Request, server.Timeouts.MaxRequest)
+		c.faultf("server.timeouts.request", "%v is longer than maxRequest, %v", server.Timeouts.Request, server.Timeouts.MaxRequest)
 	}
 	if server.Listen == server.Admin && !picksPort(server.Listen) {
-		c.fault("server.admin", "is the same address as server.listen")
+		c.faultf("server.admin", "is the same address as server.listen")
 	}
 	if c.file.Admin.Token == "" && c.sound("admin.token") && !isLoopback(server.Admin) {
-		c.fault("server.admin", "is not a loopback address, so it needs admin.token")
+		c.faultf("server.admin", "is not a loopback address, so it needs admin.token")
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *checker) apps() {
 		for i, key := range c.file.Apps[app].Keys {
 			path := join("apps", app) + ".keys[" + strconv.Itoa(i) + "]"
 			if owner, taken := owners[key.Hash]; taken && key.Hash != (KeyHash{}) {
-				c.fault(path, "is a key of app %s already", owner)
+				c.faultf(path, "is a key of app %s already", owner)
 			}
 			owners[key.Hash] = app
 		}
@@ -92,7 +92,7 @@ func (c *checker) services() {
 		c.clientTLS(path+".tls", service.TLS)
 		c.protocol(path, service)
 		if service.PerTry > service.Timeout && service.Timeout > 0 && c.sound(path+".timeout") {
-			c.fault(path+".perTry", "%v is longer than timeout, %v", service.PerTry, service.Timeout)
+			c.faultf(path+".perTry", "%v is longer than timeout, %v", service.PerTry, service.Timeout)
 		}
 	}
 }
@@ -103,7 +103,7 @@ func (c *checker) protocol(path string, service Service) {
 	wrong := map[Protocol]string{ProtocolH2: "http://", ProtocolH2C: "https://"}[service.Protocol]
 	for i, endpoint := range service.Endpoints {
 		if wrong != "" && strings.HasPrefix(endpoint, wrong) {
-			c.fault(path+".endpoints["+strconv.Itoa(i)+"]", "protocol %s does not work over %s", service.Protocol, wrong)
+			c.faultf(path+".endpoints["+strconv.Itoa(i)+"]", "protocol %s does not work over %s", service.Protocol, wrong)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (c *checker) protocol(path string, service Service) {
 func (c *checker) tcpCopy() {
 	tcpCopy := c.file.TCPCopy
 	if tcpCopy.Enabled && tcpCopy.Directory == "" {
-		c.fault("tcpCopy.directory", "is missing; tcpCopy.enabled needs it")
+		c.faultf("tcpCopy.directory", "is missing; tcpCopy.enabled needs it")
 	}
 	for i, app := range tcpCopy.Match.Apps {
 		if app != "*" {
@@ -125,7 +125,7 @@ func (c *checker) exists(path, wanted, kind string, known []string) bool {
 	if slices.Contains(known, wanted) {
 		return true
 	}
-	c.fault(path, "no %s has the name %s%s", kind, c.shown(path, wanted), c.hint(path, wanted, known))
+	c.faultf(path, "no %s has the name %s%s", kind, c.shown(path, wanted), c.hint(path, wanted, known))
 	return false
 }
 

@@ -13,10 +13,10 @@ type component struct {
 	drivers []Driver // that can do this kind of work
 }
 
-// components lists every component of the file.
-func (f *File) components() []component {
+// componentsOf lists every component of the file.
+func componentsOf(f *File) []component {
 	stores := []Driver{DriverRedis, DriverLocal}
-	var all []component
+	all := make([]component, 0, len(f.State)+len(f.Lock)+len(f.Sequence)+len(f.PubSub)+len(f.Config))
 	for name, c := range f.State {
 		all = append(all, component{join("state", name), c.Source, stores})
 	}
@@ -37,15 +37,15 @@ func (f *File) components() []component {
 
 // components checks that each has exactly one connection, and a fitting one.
 func (c *checker) components() {
-	for _, each := range c.file.components() {
+	for _, each := range componentsOf(c.file) {
 		named, inline := each.source.Connection, each.source.Inline
 		switch {
 		case named != "" && inline != nil:
-			c.fault(each.path+".connection", "stands beside driver: name a connection or hold its fields, not both")
+			c.faultf(each.path+".connection", "stands beside driver: name a connection or hold its fields, not both")
 		case inline != nil:
 			c.fits(each.path+".driver", inline.Driver, each.drivers...)
 		case named == "":
-			c.fault(each.path, "needs connection, the name of one, or driver with the fields of one")
+			c.faultf(each.path, "needs connection, the name of one, or driver with the fields of one")
 		case c.exists(each.path+".connection", named, "connection", names(c.file.Connections)):
 			c.fits(each.path+".connection", c.file.Connections[named].Driver, each.drivers...)
 		}
@@ -61,7 +61,7 @@ func (c *checker) fits(path string, driver Driver, able ...Driver) {
 		for i := range able {
 			words[i] = string(able[i])
 		}
-		c.fault(path, "driver %s cannot do this; it takes %s", driver, strings.Join(words, " or "))
+		c.faultf(path, "driver %s cannot do this; it takes %s", driver, strings.Join(words, " or "))
 	}
 }
 
@@ -73,7 +73,7 @@ func (c *checker) encodings() {
 			driver = store.Inline.Driver
 		}
 		if store.Encoding == EncodingRaw && driver == DriverLocal {
-			c.fault(join("state", name)+".encoding", "driver local has no raw encoding; it takes redis")
+			c.faultf(join("state", name)+".encoding", "driver local has no raw encoding; it takes redis")
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (c *checker) connections() {
 	for name, connection := range c.file.Connections {
 		all[join("connections", name)] = connection
 	}
-	for _, each := range c.file.components() {
+	for _, each := range componentsOf(c.file) {
 		if each.source.Inline != nil {
 			all[each.path] = *each.source.Inline
 		}
@@ -107,11 +107,11 @@ func (c *checker) redis(path string, redis *Redis) {
 	c.clientTLS(path+".tls", redis.TLS)
 	switch {
 	case redis.Mode == RedisSentinel && redis.MasterName == "":
-		c.fault(path+".masterName", "is missing; mode sentinel needs it")
+		c.faultf(path+".masterName", "is missing; mode sentinel needs it")
 	case redis.Mode != RedisSentinel && redis.MasterName != "":
-		c.fault(path+".masterName", "only allowed with mode: sentinel")
+		c.faultf(path+".masterName", "only allowed with mode: sentinel")
 	case redis.Mode == RedisStandalone && len(redis.Addresses) > 1:
-		c.fault(path+".addresses", "mode standalone takes one address; there are the modes sentinel and cluster")
+		c.faultf(path+".addresses", "mode standalone takes one address; there are the modes sentinel and cluster")
 	}
 }
 
@@ -121,7 +121,7 @@ func (c *checker) local(path string, local *Local, files map[string]string) {
 		return
 	}
 	if other, taken := files[local.Path]; taken {
-		c.fault(path+".path", "is the file of %s already; use that connection", other)
+		c.faultf(path+".path", "is the file of %s already; use that connection", other)
 		return
 	}
 	files[local.Path] = path
@@ -129,6 +129,6 @@ func (c *checker) local(path string, local *Local, files map[string]string) {
 
 func (c *checker) clientTLS(path string, tls *ClientTLS) {
 	if tls != nil && (tls.Cert == "") != (tls.Key == "") {
-		c.fault(path, "needs cert and key together, or neither")
+		c.faultf(path, "needs cert and key together, or neither")
 	}
 }

@@ -24,7 +24,7 @@ const visitLimit = 100_000
 func (d *decoder) spend(at *node) bool {
 	d.visited++
 	if d.visited == visitLimit {
-		d.faultAt(placeOfNode(at), "", "the file unfolds to more than %d values; use fewer aliases", visitLimit)
+		d.faultAtf(placeOfNode(at), "", "the file unfolds to more than %d values; use fewer aliases", visitLimit)
 	}
 	return d.visited < visitLimit
 }
@@ -38,7 +38,7 @@ func (d *decoder) value(target reflect.Value, n *node, path string, tag reflect.
 	single := !isBlock(target)
 	switch kind := target.Kind(); {
 	case n.Style&yaml.TaggedStyle != 0:
-		d.fault(path, "has a YAML tag (%s); tags are not used here", n.Tag)
+		d.faultf(path, "has a YAML tag (%s); tags are not used here", n.Tag)
 	case kind == reflect.Pointer && (isNull(n) || isEmptyBlock(n) && tag.Get("empty") == "off"):
 	case kind == reflect.Pointer:
 		target.Set(reflect.New(target.Type().Elem()))
@@ -79,7 +79,7 @@ func (d *decoder) block(target reflect.Value, n *node, path string) {
 	given := map[string]bool{}
 	for _, p := range pairs {
 		given[p.name] = true
-		d.key(known, p, pairs, path)
+		d.key(known, p, path)
 	}
 	for _, f := range known.fields {
 		if !given[f.key] {
@@ -99,31 +99,33 @@ func (d *decoder) shorthand(target reflect.Value, n *node, path string) bool {
 }
 
 // key decodes one key of a block, or says why it may not be there.
-func (d *decoder) key(known block, p pair, pairs []pair, path string) {
+func (d *decoder) key(known block, p pair, path string) {
 	child := d.record(path, p)
 	f, ok := known.find(p.name)
 	conditions := known.inactive[p.name]
 	switch {
 	case isPlanned(child):
-		d.faultAt(placeOfNode(p.key), child, notImplemented)
+		d.faultAtf(placeOfNode(p.key), child, notImplemented)
 	case ok:
 		d.value(f.value, p.value, child, f.tag)
 	case conditions == nil:
-		d.faultAt(placeOfNode(p.key), child, "unknown key%s", didYouMean(p.name, known.keys()))
+		d.faultAtf(placeOfNode(p.key), child, "unknown key%s", didYouMean(p.name, known.keys()))
 	case d.explained(known, conditions[0]):
-		d.faultAt(placeOfNode(p.key), child, "only allowed beside %s", conditionText(conditions))
+		d.faultAtf(placeOfNode(p.key), child, "only allowed beside %s", conditionText(conditions))
 	}
 }
 
 // conditionText writes driver=redis, driver=kafka as driver: redis or kafka.
 func conditionText(conditions []string) string {
-	text := strings.Replace(conditions[0], "=", ": ", 1)
-	for _, other := range conditions[1:] {
-		if _, value, choice := strings.Cut(other, "="); choice {
-			text += " or " + value
-		}
+	key, _, choice := strings.Cut(conditions[0], "=")
+	if !choice {
+		return key
 	}
-	return text
+	values := make([]string, len(conditions))
+	for i, condition := range conditions {
+		values[i] = strings.TrimPrefix(condition, key+"=")
+	}
+	return key + ": " + strings.Join(values, " or ")
 }
 
 // explained says whether a key under a condition that does not hold deserves a
@@ -164,12 +166,12 @@ func (d *decoder) absent(f field, path string) {
 	fallback, ok := f.tag.Lookup("default")
 	switch {
 	case f.tag.Get("required") != "":
-		d.fault(path, "is missing")
+		d.faultf(path, "is missing")
 	case ok && f.value.Kind() == reflect.Slice:
 		f.value.Set(reflect.ValueOf(strings.Split(fallback, ",")))
 	case ok:
 		if err := setText(f.value, fallback); err != nil {
-			d.fault(path, "has a wrong default: %v", err)
+			d.faultf(path, "has a wrong default: %v", err)
 		}
 	case isBlock(f.value):
 		d.block(f.value, &node{Kind: yaml.MappingNode}, path)
@@ -189,7 +191,7 @@ func (d *decoder) table(target reflect.Value, n *node, path string, tag reflect.
 	for _, p := range d.pairs(n, path) {
 		child := d.record(path, p)
 		if err := checkForm(tag.Get("names"), p.name); err != nil {
-			d.faultAt(placeOfNode(p.key), child, "bad name: %v", err)
+			d.faultAtf(placeOfNode(p.key), child, "bad name: %v", err)
 		}
 		entry := reflect.New(target.Type().Elem()).Elem()
 		d.value(entry, p.value, child, "")
@@ -203,12 +205,12 @@ func (d *decoder) list(target reflect.Value, n *node, path string, tag reflect.S
 		if !isNull(n) {
 			d.mismatch(n, path, "a list")
 		} else if tag.Get("required") != "" {
-			d.fault(path, "needs at least one entry")
+			d.faultf(path, "needs at least one entry")
 		}
 		return
 	}
 	if len(n.Content) == 0 && tag.Get("required") != "" {
-		d.fault(path, "needs at least one entry")
+		d.faultf(path, "needs at least one entry")
 	}
 	target.Set(reflect.MakeSlice(target.Type(), len(n.Content), len(n.Content)))
 	for i, entry := range n.Content {
@@ -225,11 +227,11 @@ func (d *decoder) mismatch(n *node, path, wanted string) {
 	if n.Kind == yaml.MappingNode {
 		for _, p := range d.pairs(n, path) {
 			if child := join(path, p.name); isPlanned(child) {
-				d.faultAt(placeOfNode(p.key), child, notImplemented)
+				d.faultAtf(placeOfNode(p.key), child, notImplemented)
 			}
 		}
 	}
 	if len(d.faults) == before {
-		d.fault(path, "needs %s, not %s", wanted, describe(n))
+		d.faultf(path, "needs %s, not %s", wanted, describe(n))
 	}
 }

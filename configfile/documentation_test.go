@@ -38,6 +38,7 @@ func TestDocumentation(t *testing.T) {
 
 // reference is one table per key of the top level, and what is planned.
 func reference(t *testing.T) string {
+	t.Helper()
 	comments := fieldComments(t)
 	var text strings.Builder
 	for _, e := range honoured(t) {
@@ -92,11 +93,11 @@ func defaultOf(e entry) string {
 // typeOf names a type in the words of the page's first table.
 func typeOf(e entry) string {
 	kind, several := pointedAt(e.kind), ""
-	switch kind.Kind() {
-	case reflect.Slice:
-		kind, several = kind.Elem(), "list: "
-	case reflect.Map:
+	if kind.Kind() == reflect.Map {
 		return "blocks by name"
+	}
+	if kind.Kind() == reflect.Slice {
+		kind, several = kind.Elem(), "list: "
 	}
 	if isBlock(reflect.New(kind).Elem()) {
 		return several + "block"

@@ -28,7 +28,7 @@ func (d *decoder) expand(n *node, path string) (string, bool) {
 		expanded.WriteString(before)
 		name, behind, closed := strings.Cut(after, "}")
 		if !closed {
-			d.fault(path, "an expansion is not closed by }; write $${ for ${ itself")
+			d.faultf(path, "an expansion is not closed by }; write $${ for ${ itself")
 			return "", false
 		}
 		d.expanded[path] = true
@@ -50,7 +50,7 @@ func (d *decoder) lookup(expression, path string) (string, bool) {
 	case kind == "dev" && name != "":
 		return d.standIn(name, path)
 	default:
-		d.fault(path, "${%s} is no expansion; there are ${env:NAME} and ${file:PATH}, and $${ writes ${ itself", expression)
+		d.faultf(path, "${%s} is no expansion; there are ${env:NAME} and ${file:PATH}, and $${ writes ${ itself", expression)
 		return "", false
 	}
 }
@@ -61,7 +61,7 @@ func (d *decoder) environment(name, path string) (string, bool) {
 			return value, true
 		}
 	}
-	d.fault(path, "the environment variable %s is not set", name)
+	d.faultf(path, "the environment variable %s is not set", name)
 	return "", false
 }
 
@@ -70,15 +70,15 @@ const expansionLimit = 64 << 10
 
 func (d *decoder) contents(name, path string) (string, bool) {
 	if d.options.ReadFile == nil {
-		d.fault(path, "the file %s cannot be read", name)
+		d.faultf(path, "the file %s cannot be read", name)
 		return "", false
 	}
 	data, err := d.options.ReadFile(name)
 	switch {
 	case err != nil:
-		d.fault(path, "the file %s cannot be read: %v", name, reasonOf(err))
+		d.faultf(path, "the file %s cannot be read: %v", name, reasonOf(err))
 	case len(data) > expansionLimit:
-		d.fault(path, "the file %s holds more than %s", name, ByteSize(expansionLimit))
+		d.faultf(path, "the file %s holds more than %s", name, ByteSize(expansionLimit))
 	default:
 		return strings.TrimRight(string(data), "\r\n"), true
 	}
@@ -87,8 +87,7 @@ func (d *decoder) contents(name, path string) (string, bool) {
 
 // reasonOf leaves out what the fault says itself: the operation and the path.
 func reasonOf(err error) error {
-	var failed *fs.PathError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
 		return failed.Err
 	}
 	return err
@@ -100,9 +99,9 @@ func (d *decoder) standIn(name, path string) (string, bool) {
 	case ok:
 		return value, true
 	case d.options.Dev == nil:
-		d.fault(path, "${dev:%s} exists only under ottogate dev", name)
+		d.faultf(path, "${dev:%s} exists only under ottogate dev", name)
 	default:
-		d.fault(path, "${dev:%s} does not exist; there are %s", name, strings.Join(slices.Sorted(maps.Keys(d.options.Dev)), ", "))
+		d.faultf(path, "${dev:%s} does not exist; there are %s", name, strings.Join(slices.Sorted(maps.Keys(d.options.Dev)), ", "))
 	}
 	return "", false
 }

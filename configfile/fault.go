@@ -26,7 +26,7 @@ func (f Fault) String() string {
 
 // Faults are all faults of a file, ordered by their place. An empty one means
 // that the file is fine; do not store that in an error.
-type Faults []Fault
+type Faults []Fault //nolint:errname // a list that is an error, not an error that is a list
 
 // Error lists the faults, one a line.
 func (f Faults) Error() string {
@@ -62,17 +62,17 @@ func newReport(file string) *report {
 	return &report{file: file, places: map[string]place{}, faulty: map[string]bool{}}
 }
 
-func (r *report) faultAt(at place, path, format string, args ...any) {
+func (r *report) faultAtf(at place, path, format string, args ...any) {
 	r.faults = append(r.faults, Fault{File: r.file, Line: at.line, Column: at.column, Path: path, Message: fmt.Sprintf(format, args...)})
 	for around, inside := path, true; inside; around, inside = parentOf(around) {
 		r.faulty[around] = true
 	}
 }
 
-// fault reports at the place of path or, for a key that is absent, at that of
+// faultf reports at the place of path or, for a key that is absent, at that of
 // the nearest block around it.
-func (r *report) fault(path, format string, args ...any) {
-	r.faultAt(r.placeOf(path), path, format, args...)
+func (r *report) faultf(path, format string, args ...any) {
+	r.faultAtf(r.placeOf(path), path, format, args...)
 }
 
 func (r *report) placeOf(path string) place {

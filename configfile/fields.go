@@ -89,8 +89,7 @@ func (b *block) shorthand() (field, bool) {
 
 // textOf is the value as something that reads itself from text, if it can.
 func textOf(value reflect.Value) (encoding.TextUnmarshaler, bool) {
-	text, ok := value.Addr().Interface().(encoding.TextUnmarshaler)
-	return text, ok
+	return reflect.TypeAssert[encoding.TextUnmarshaler](value.Addr())
 }
 
 // isBlock tells structs that hold keys from those that are single values.

@@ -27,7 +27,7 @@ func Load(name string, data []byte, options Options) (*File, Faults) {
 	if len(report.faults) > 0 {
 		return nil, report.faults.sorted()
 	}
-	file.settle()
+	settle(file)
 	return file, nil
 }
 

@@ -32,11 +32,11 @@ func (d *decoder) pairs(n *node, path string) []pair {
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			d.faultAt(placeOfNode(key), path, "a key must be a plain text")
+			d.faultAtf(placeOfNode(key), path, "a key must be a plain text")
 			continue
 		}
 		if first, twice := firsts[key.Value]; twice {
-			d.faultAt(placeOfNode(key), join(path, key.Value), "stands here twice; the first is on line %d", first.Line)
+			d.faultAtf(placeOfNode(key), join(path, key.Value), "stands here twice; the first is on line %d", first.Line)
 			continue
 		}
 		firsts[key.Value] = key
@@ -67,7 +67,7 @@ func (d *decoder) merged(pairs []pair, known map[string]*node, source *node, pat
 			}
 		}
 	default:
-		d.faultAt(placeOfNode(source), path, "a merge key (<<) needs a block of keys")
+		d.faultAtf(placeOfNode(source), path, "a merge key (<<) needs a block of keys")
 	}
 	return pairs
 }

@@ -20,14 +20,14 @@ const sizeLimit = 4 << 20
 // why there is none.
 func parse(report *report, data []byte) *node {
 	if len(data) > sizeLimit {
-		report.faultAt(place{1, 1}, "", "is larger than %s", ByteSize(sizeLimit))
+		report.faultAtf(place{1, 1}, "", "is larger than %s", ByteSize(sizeLimit))
 		return nil
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second node
 	switch err := decoder.Decode(&document); {
 	case errors.Is(err, io.EOF):
-		report.faultAt(place{1, 1}, "", "is empty")
+		report.faultAtf(place{1, 1}, "", "is empty")
 		return nil
 	case err != nil:
 		reportSyntax(report, data, err)
@@ -35,7 +35,7 @@ func parse(report *report, data []byte) *node {
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
-		report.faultAt(placeOfNode(&second), "", "holds a second document; the file is one document")
+		report.faultAtf(placeOfNode(&second), "", "holds a second document; the file is one document")
 	case !errors.Is(err, io.EOF):
 		reportSyntax(report, data, err)
 	}
@@ -44,15 +44,15 @@ func parse(report *report, data []byte) *node {
 
 func rootMapping(report *report, document *node) *node {
 	if len(document.Content) != 1 {
-		report.faultAt(place{1, 1}, "", "is empty")
+		report.faultAtf(place{1, 1}, "", "is empty")
 		return nil
 	}
 	root := document.Content[0]
 	switch {
 	case isNull(root):
-		report.faultAt(placeOfNode(root), "", "is empty")
+		report.faultAtf(placeOfNode(root), "", "is empty")
 	case root.Kind != yaml.MappingNode:
-		report.faultAt(placeOfNode(root), "", "needs a block of keys, not %s", describe(root))
+		report.faultAtf(placeOfNode(root), "", "needs a block of keys, not %s", describe(root))
 	default:
 		return root
 	}
@@ -69,7 +69,7 @@ var syntaxLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
 func reportSyntax(report *report, data []byte, err error) {
 	parts := syntaxLine.FindStringSubmatch(err.Error())
 	if parts == nil {
-		report.faultAt(place{1, 1}, "", "is not YAML")
+		report.faultAtf(place{1, 1}, "", "is not YAML")
 		return
 	}
 	line, _ := strconv.Atoi(parts[1])
@@ -82,7 +82,7 @@ func reportSyntax(report *report, data []byte, err error) {
 		at.column = tab + 1
 		message = "is not YAML: a tab in the indentation; indent with spaces"
 	}
-	report.faultAt(at, "", "%s", message)
+	report.faultAtf(at, "", "%s", message)
 }
 
 func lineOf(data []byte, number int) string {

@@ -23,8 +23,7 @@ type entry struct {
 // entries lists every key below a type, blocks before what they hold.
 func entries(kind reflect.Type, path, driver string) []entry {
 	var list []entry
-	for i := range kind.NumField() {
-		field := kind.Field(i)
+	for field := range kind.Fields() {
 		key, option, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		switch {
 		case !field.IsExported(), field.Name == "Inline":
@@ -52,10 +51,9 @@ func pointedAt(kind reflect.Type) reflect.Type {
 // blockIn is the block that a field holds, and what its path adds.
 func blockIn(kind reflect.Type) (reflect.Type, string) {
 	suffix := ""
-	switch kind = pointedAt(kind); kind.Kind() {
-	case reflect.Map:
+	if kind = pointedAt(kind); kind.Kind() == reflect.Map {
 		kind, suffix = kind.Elem(), ".*"
-	case reflect.Slice:
+	} else if kind.Kind() == reflect.Slice {
 		kind, suffix = kind.Elem(), "[]"
 	}
 	if isBlock(reflect.New(kind).Elem()) {

@@ -7,7 +7,7 @@ import (
 
 // settle brings a checked file into the form that its users see: inline
 // connections stand in the table, and TLS that is switched off is not there.
-func (f *File) settle() {
+func settle(f *File) {
 	moveInlineConnections(f)
 	for name, connection := range f.Connections {
 		if connection.Redis != nil {
@@ -37,7 +37,7 @@ func moveInlineConnections(f *File) {
 	if f.Connections == nil {
 		f.Connections = map[string]Connection{}
 	}
-	f.moveExpanded()
+	moveExpanded(f)
 	moveAll(f, "state", f.State, func(c *State) *Source { return &c.Source })
 	moveAll(f, "lock", f.Lock, func(c *Lock) *Source { return &c.Source })
 	moveAll(f, "sequence", f.Sequence, func(c *Sequence) *Source { return &c.Source })
@@ -57,8 +57,8 @@ func moveAll[C any](f *File, kind string, table map[string]C, source func(*C) *S
 }
 
 // moveExpanded lets the mask follow the moved fields.
-func (f *File) moveExpanded() {
-	for _, each := range f.components() {
+func moveExpanded(f *File) {
+	for _, each := range componentsOf(f) {
 		for path := range maps.Clone(f.expanded) {
 			if rest, ok := strings.CutPrefix(path, each.path+"."); ok && each.source.Inline != nil {
 				f.expanded[join("connections", each.path)+"."+rest] = true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,13 +30,13 @@ func (d *decoder) single(target reflect.Value, n *node, path string, tag reflect
 	switch {
 	case err == nil:
 	case isPlanned(path + "=" + text):
-		d.fault(path, "%s: %s", d.show(target, path, text), notImplemented)
+		d.faultf(path, "%s: %s", d.show(target, path, text), notImplemented)
 	case text == "":
-		d.fault(path, "%v", err)
+		d.faultf(path, "%v", err)
 	case d.expanded[path]:
-		d.fault(path, "%s: %s", mask, quoted.ReplaceAllLiteralString(err.Error(), mask))
+		d.faultf(path, "%s: %s", mask, quoted.ReplaceAllLiteralString(err.Error(), mask))
 	default:
-		d.fault(path, "%s: %v", d.show(target, path, text), err)
+		d.faultf(path, "%s: %v", d.show(target, path, text), err)
 	}
 }
 
@@ -48,24 +49,24 @@ func (d *decoder) text(target reflect.Value, n *node, path string) (string, bool
 	isText := n.ShortTag() == "!!str"
 	switch kind := target.Kind(); {
 	case isNull(n):
-		d.fault(path, "has no value")
+		d.faultf(path, "has no value")
 	case readsItself && !isText, kind == reflect.Int && n.ShortTag() == "!!int", kind == reflect.Bool && n.ShortTag() == "!!bool":
 		return n.Value, true
 	case kind == reflect.Int && !readsItself:
-		d.fault(path, "needs a whole number in decimal digits, not %s", describe(n))
+		d.faultf(path, "needs a whole number in decimal digits, not %s", describe(n))
 	case kind == reflect.Bool:
-		d.fault(path, "needs true or false, not %s", describe(n))
+		d.faultf(path, "needs true or false, not %s", describe(n))
 	case isText:
 		return d.expand(n, path)
 	default:
-		d.fault(path, "needs a text, not %s; put it in quotes", describe(n))
+		d.faultf(path, "needs a text, not %s; put it in quotes", describe(n))
 	}
 	return "", false
 }
 
 // show is how a value appears in a fault: not at all when it may be secret.
 func (d *decoder) show(target reflect.Value, path, text string) string {
-	_, secret := target.Interface().(Secret)
+	_, secret := reflect.TypeAssert[Secret](target)
 	withPassword := strings.Contains(text, "://") && strings.Contains(text, "@")
 	if secret || withPassword || d.expanded[path] {
 		return mask
@@ -131,10 +132,8 @@ func checkValue(target reflect.Value, text string, tag reflect.StructTag) error 
 }
 
 func checkChoice(text string, choices []string) error {
-	for _, choice := range choices {
-		if text == choice {
-			return nil
-		}
+	if slices.Contains(choices, text) {
+		return nil
 	}
 	return fmt.Errorf("needs one of %s%s", strings.Join(choices, ", "), didYouMean(text, choices))
 }

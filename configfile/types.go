@@ -21,7 +21,7 @@ import (
 // it in any way shows its masked form.
 type File struct {
 	// Namespace separates deployments that share backends: it is part of every stored key, consumer group and metric.
-	Namespace string `yaml:"namespace" default:"default" form:"name"`
+	Namespace string `default:"default" form:"name" yaml:"namespace"`
 	// Server is how the gateway listens, and what it lets in.
 	Server Server `yaml:"server"`
 	// Admin guards the admin listener.
@@ -31,21 +31,21 @@ type File struct {
 	// Auth is how callers are proved.
 	Auth Auth `yaml:"auth"`
 	// Apps are the callers: what proves them and what they may do.
-	Apps map[string]App `yaml:"apps" names:"name"`
+	Apps map[string]App `names:"name" yaml:"apps"`
 	// Limits hold over all apps.
 	Limits Limits `yaml:"limits"`
 	// Connections are the backends, used by name: one client per connection, never one per component. The effective configuration also shows those that components hold inline, as `state.main`.
-	Connections map[string]Connection `yaml:"connections" names:"name"`
+	Connections map[string]Connection `names:"name" yaml:"connections"`
 	// State are the state stores, served under /v1/state/{store}; drivers redis, local.
-	State map[string]State `yaml:"state" names:"name"`
+	State map[string]State `names:"name" yaml:"state"`
 	// Lock are the lock stores, served under /v1/lock/{store}; drivers redis, local.
-	Lock map[string]Lock `yaml:"lock" names:"name"`
+	Lock map[string]Lock `names:"name" yaml:"lock"`
 	// Sequence are the number sources, served under /v1/sequence/{store}; drivers redis, local.
-	Sequence map[string]Sequence `yaml:"sequence" names:"name"`
+	Sequence map[string]Sequence `names:"name" yaml:"sequence"`
 	// PubSub are the brokers, served under /v1/publish/{pubsub} and /v1/subscribe/{pubsub}; driver kafka.
-	PubSub map[string]PubSub `yaml:"pubsub" names:"name"`
+	PubSub map[string]PubSub `names:"name" yaml:"pubsub"`
 	// Config are the configuration stores, served under /v1/config/{store}; driver apollo.
-	Config map[string]Config `yaml:"config" names:"name"`
+	Config map[string]Config `names:"name" yaml:"config"`
 	// Invoke is how other services are called, under /v1/invoke/{service}.
 	Invoke Invoke `yaml:"invoke"`
 	// TCPCopy records sampled traffic to files.
@@ -57,9 +57,9 @@ type File struct {
 // Server is the public and the admin listener.
 type Server struct {
 	// Listen is the address of the public listener; port 0 picks one.
-	Listen string `yaml:"listen" default:":8080" form:"listen"`
+	Listen string `default:":8080" form:"listen" yaml:"listen"`
 	// Admin is the address of the admin listener (actuator, metrics); off loopback it needs admin.token.
-	Admin string `yaml:"admin" default:"127.0.0.1:9090" form:"listen"`
+	Admin string `default:"127.0.0.1:9090" form:"listen" yaml:"admin"`
 	// TLS makes the public listener speak HTTPS.
 	TLS *ServerTLS `yaml:"tls"`
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
@@ -77,51 +77,51 @@ type Server struct {
 // ServerTLS is the listener's certificate.
 type ServerTLS struct {
 	// Cert is the path of the certificate chain, PEM.
-	Cert string `yaml:"cert" required:"true"`
+	Cert string `required:"true" yaml:"cert"`
 	// Key is the path of the private key, PEM.
-	Key string `yaml:"key" required:"true"`
+	Key string `required:"true" yaml:"key"`
 }
 
 // CORS is the browser policy.
 type CORS struct {
 	// Origins are the origins whose pages may call, as `https://app.example`; none by default.
-	Origins []string `yaml:"origins" form:"origin"`
+	Origins []string `form:"origin" yaml:"origins"`
 }
 
 // ServerLimits are sizes and counts over which a request is refused.
 type ServerLimits struct {
 	// Body is the largest request body (413); invoke streams up to it.
-	Body ByteSize `yaml:"body" default:"4MiB" range:"1KiB..1GiB"`
+	Body ByteSize `default:"4MiB" range:"1KiB..1GiB" yaml:"body"`
 	// Headers is the largest sum of all request headers (431).
-	Headers ByteSize `yaml:"headers" default:"32KiB" range:"4KiB..1MiB"`
+	Headers ByteSize `default:"32KiB" range:"4KiB..1MiB" yaml:"headers"`
 	// URI is the longest request target (414).
-	URI ByteSize `yaml:"uri" default:"8KiB" range:"1KiB..64KiB"`
+	URI ByteSize `default:"8KiB" range:"1KiB..64KiB" yaml:"uri"`
 	// InFlight is the number of requests at work at a time, streams included; more are 503.
-	InFlight int `yaml:"inFlight" default:"4096" range:"1..1000000"`
+	InFlight int `default:"4096" range:"1..1000000" yaml:"inFlight"`
 	// Connections is the number of open client connections; more wait to be accepted.
-	Connections int `yaml:"connections" default:"10000" range:"1..1000000"`
+	Connections int `default:"10000" range:"1..1000000" yaml:"connections"`
 }
 
 // Timeouts are the waits of the public listener.
 type Timeouts struct {
 	// Header is how long the headers of a request may take to arrive.
-	Header Duration `yaml:"header" default:"5s" range:"10ms..10m"`
+	Header Duration `default:"5s" range:"10ms..10m" yaml:"header"`
 	// BodyIdle is how long a request body may pause (408).
-	BodyIdle Duration `yaml:"bodyIdle" default:"15s" range:"10ms..10m"`
+	BodyIdle Duration `default:"15s" range:"10ms..10m" yaml:"bodyIdle"`
 	// Idle is how long a kept-alive connection may wait for its next request.
-	Idle Duration `yaml:"idle" default:"90s" range:"10ms..1h"`
+	Idle Duration `default:"90s" range:"10ms..1h" yaml:"idle"`
 	// Request is the deadline of a request that names none with X-Request-Timeout.
-	Request Duration `yaml:"request" default:"10s" range:"1ms..1h"`
+	Request Duration `default:"10s" range:"1ms..1h" yaml:"request"`
 	// MaxRequest is the longest deadline that a request may ask for; it caps `wait` too.
-	MaxRequest Duration `yaml:"maxRequest" default:"60s" range:"1ms..1h"`
+	MaxRequest Duration `default:"60s" range:"1ms..1h" yaml:"maxRequest"`
 }
 
 // Drain is the way from SIGTERM to exit 0.
 type Drain struct {
 	// Delay is how long the gateway still serves after readiness turned 503, so that load balancers notice.
-	Delay Duration `yaml:"delay" default:"3s" range:"0s..10m"`
+	Delay Duration `default:"3s" range:"0s..10m" yaml:"delay"`
 	// Timeout is how long requests under way may take after that.
-	Timeout Duration `yaml:"timeout" default:"30s" range:"0s..1h"`
+	Timeout Duration `default:"30s" range:"0s..1h" yaml:"timeout"`
 }
 
 // Admin guards the admin listener.
@@ -133,11 +133,11 @@ type Admin struct {
 // Log is what is written where.
 type Log struct {
 	// Level is the lowest level that is written; it can be changed while running.
-	Level string `yaml:"level" default:"info" oneof:"debug,info,warn,error"`
+	Level string `default:"info" oneof:"debug,info,warn,error" yaml:"level"`
 	// Access is where the line per request goes.
-	Access string `yaml:"access" default:"stdout" oneof:"stdout,off"`
+	Access string `default:"stdout" oneof:"stdout,off" yaml:"access"`
 	// Audit is where the lines about denials go.
-	Audit string `yaml:"audit" default:"stdout" oneof:"stdout,off"`
+	Audit string `default:"stdout" oneof:"stdout,off" yaml:"audit"`
 }
 
 // Auth is how callers are proved.
@@ -159,7 +159,7 @@ type App struct {
 // AppKey is one API key of an app.
 type AppKey struct {
 	// Hash is the SHA-256 of the key; written alone, it stands for the whole entry.
-	Hash KeyHash `yaml:"hash" required:"true" shorthand:"true"`
+	Hash KeyHash `required:"true" shorthand:"true" yaml:"hash"`
 	// NotAfter is the RFC 3339 time from which the key is no longer valid.
 	NotAfter time.Time `yaml:"notAfter"`
 }
@@ -169,9 +169,9 @@ type AppLimits struct {
 	// Requests is the rate of requests, as `2000/s`, `/m` or `/h`; empty = no limit (429).
 	Requests Rate `yaml:"requests"`
 	// Concurrency is the number of requests at work at a time; 0 = no limit (429).
-	Concurrency int `yaml:"concurrency" default:"0" range:"0..1000000"`
+	Concurrency int `default:"0" range:"0..1000000" yaml:"concurrency"`
 	// Body is the largest request body; 0B = only server.limits.body (413).
-	Body ByteSize `yaml:"body" default:"0B" range:"0B..1GiB"`
+	Body ByteSize `default:"0B" range:"0B..1GiB" yaml:"body"`
 }
 
 // Limits hold over all apps.
@@ -181,17 +181,17 @@ type Limits struct {
 	// Store is the redis connection in which replicas count together; empty = each replica counts alone.
 	Store string `yaml:"store"`
 	// Replicas is the number of gateways: each keeps limit/replicas while the store is away.
-	Replicas int `yaml:"replicas" default:"1" range:"1..1000"`
+	Replicas int `default:"1" range:"1..1000" yaml:"replicas"`
 }
 
 // TCPCopy records sampled traffic to files.
 type TCPCopy struct {
 	// Enabled turns the recording on.
-	Enabled bool `yaml:"enabled" default:"false"`
+	Enabled bool `default:"false" yaml:"enabled"`
 	// Directory is where the files are written; required when enabled.
 	Directory string `yaml:"directory"`
 	// Sample is the share of matching requests that is recorded.
-	Sample Percent `yaml:"sample" default:"10%" range:"0%..100%"`
+	Sample Percent `default:"10%" range:"0%..100%" yaml:"sample"`
 	// Match chooses the requests.
 	Match TCPCopyMatch `yaml:"match"`
 	// Guard bounds what the recording may cost.
@@ -203,19 +203,19 @@ type TCPCopy struct {
 // TCPCopyMatch chooses requests; both lists must match.
 type TCPCopyMatch struct {
 	// Apps are names of apps; `*` = all.
-	Apps []string `yaml:"apps" default:"*"`
+	Apps []string `default:"*" yaml:"apps"`
 	// Routes are patterns of paths; `*` matches within a segment, `**` across.
-	Routes []string `yaml:"routes" default:"/v1/invoke/**" form:"route"`
+	Routes []string `default:"/v1/invoke/**" form:"route" yaml:"routes"`
 }
 
 // TCPCopyGuard bounds the recording.
 type TCPCopyGuard struct {
 	// Disk is the most that the folder may hold; the oldest files go first.
-	Disk ByteSize `yaml:"disk" default:"1GiB" range:"1MiB..1TiB"`
+	Disk ByteSize `default:"1GiB" range:"1MiB..1TiB" yaml:"disk"`
 }
 
 // TCPCopyRedact says what is blanked.
 type TCPCopyRedact struct {
 	// Headers are names of headers whose values are replaced; credentials always are.
-	Headers []string `yaml:"headers" default:"authorization,cookie,x-api-key" form:"header"`
+	Headers []string `default:"authorization,cookie,x-api-key" form:"header" yaml:"headers"`
 }

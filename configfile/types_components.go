@@ -6,16 +6,16 @@ package configfile
 type Source struct {
 	// Connection is the name of an entry of connections; in its place the component may hold the fields of a connection itself.
 	Connection string      `yaml:"connection"`
-	Inline     *Connection `yaml:",inline" when:"driver"`
+	Inline     *Connection `when:"driver"     yaml:",inline"`
 }
 
 // State is a state store.
 type State struct {
 	Source `yaml:",inline"`
 	// Keys is whose keys they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
-	Keys Keys `yaml:"keys" default:"app"`
+	Keys Keys `default:"app" yaml:"keys"`
 	// Encoding is how values are stored: `envelope` keeps type and ETag beside the value, `raw` is the bare value as other programs write it (driver redis only).
-	Encoding Encoding `yaml:"encoding" default:"envelope" oneof:"envelope,raw"`
+	Encoding Encoding `default:"envelope" oneof:"envelope,raw" yaml:"encoding"`
 }
 
 // Encoding is how a state store writes values.
@@ -31,14 +31,14 @@ const (
 type Lock struct {
 	Source `yaml:",inline"`
 	// Keys is whose resources they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
-	Keys Keys `yaml:"keys" default:"app"`
+	Keys Keys `default:"app" yaml:"keys"`
 }
 
 // Sequence is a source of numbers.
 type Sequence struct {
 	Source `yaml:",inline"`
 	// Keys is whose sequences they are: `app` (each app its own), `shared` (all apps of the namespace), `none` (as they are) or `literal:<prefix>`.
-	Keys Keys `yaml:"keys" default:"app"`
+	Keys Keys `default:"app" yaml:"keys"`
 }
 
 // PubSub is a broker.
@@ -50,7 +50,7 @@ type PubSub struct {
 type Config struct {
 	Source `yaml:",inline"`
 	// Apps are the Apollo apps that need a setting of their own, by their AppId.
-	Apps map[string]ApolloApp `yaml:"apps" names:"appid"`
+	Apps map[string]ApolloApp `names:"appid" yaml:"apps"`
 	// Snapshots is the folder for the last known good configuration, so that a start without Apollo works; empty = none is kept.
 	Snapshots string `yaml:"snapshots"`
 }
@@ -64,25 +64,25 @@ type ApolloApp struct {
 // Invoke is how other services are called.
 type Invoke struct {
 	// Methods are further methods that may pass, beside those of RFC 9110 and PATCH.
-	Methods []string `yaml:"methods" form:"method"`
+	Methods []string `form:"method" yaml:"methods"`
 	// Services are the services that can be called, by name.
-	Services map[string]Service `yaml:"services" names:"name"`
+	Services map[string]Service `names:"name" yaml:"services"`
 }
 
 // Service is a service behind the gateway.
 type Service struct {
 	// Endpoints are the service's instances, as `http://host:port` or `https://host:port`.
-	Endpoints []string `yaml:"endpoints" required:"true" form:"endpoint"`
+	Endpoints []string `form:"endpoint" required:"true" yaml:"endpoints"`
 	// Balance is how an endpoint is chosen.
-	Balance Balance `yaml:"balance" default:"p2c" oneof:"p2c,roundRobin"`
+	Balance Balance `default:"p2c" oneof:"p2c,roundRobin" yaml:"balance"`
 	// Timeout bounds the time to the headers of the answer; 0s = only the request's own deadline.
-	Timeout Duration `yaml:"timeout" default:"0s" range:"0s..1h"`
+	Timeout Duration `default:"0s" range:"0s..1h" yaml:"timeout"`
 	// PerTry bounds the same time for one try at one endpoint; 0s = timeout.
-	PerTry Duration `yaml:"perTry" default:"0s" range:"0s..1h"`
+	PerTry Duration `default:"0s" range:"0s..1h" yaml:"perTry"`
 	// Protocol is how the endpoints are spoken to: HTTP/1.1, HTTP/2 over TLS, or HTTP/2 without TLS.
-	Protocol Protocol `yaml:"protocol" default:"http1" oneof:"http1,h2,h2c"`
+	Protocol Protocol `default:"http1" oneof:"http1,h2,h2c" yaml:"protocol"`
 	// TLS is for https endpoints, whose certificates are always verified.
-	TLS *ClientTLS `yaml:"tls" empty:"off"`
+	TLS *ClientTLS `empty:"off" yaml:"tls"`
 }
 
 // Protocol is a way to speak HTTP.

@@ -3,14 +3,14 @@ package configfile
 // Connection is one backend. Exactly the block of its driver is set.
 type Connection struct {
 	// Driver says what the backend is.
-	Driver Driver `yaml:"driver" required:"true" oneof:"redis,local,kafka,apollo"`
+	Driver Driver `oneof:"redis,local,kafka,apollo" required:"true" yaml:"driver"`
 	// Required makes readiness depend on this backend.
-	Required bool `yaml:"required" default:"false"`
+	Required bool `default:"false" yaml:"required"`
 
-	Redis  *Redis  `yaml:",inline" when:"driver=redis"`
-	Local  *Local  `yaml:",inline" when:"driver=local"`
-	Kafka  *Kafka  `yaml:",inline" when:"driver=kafka"`
-	Apollo *Apollo `yaml:",inline" when:"driver=apollo"`
+	Redis  *Redis  `when:"driver=redis"  yaml:",inline"`
+	Local  *Local  `when:"driver=local"  yaml:",inline"`
+	Kafka  *Kafka  `when:"driver=kafka"  yaml:",inline"`
+	Apollo *Apollo `when:"driver=apollo" yaml:",inline"`
 }
 
 // Driver names a kind of backend.
@@ -27,9 +27,9 @@ const (
 // Redis is a Redis server, a Sentinel group or a Cluster.
 type Redis struct {
 	// Addresses are `host:port` of the server, of the sentinels, or of some nodes of the cluster.
-	Addresses []string `yaml:"addresses" required:"true" form:"hostport"`
+	Addresses []string `form:"hostport" required:"true" yaml:"addresses"`
 	// Mode says what the addresses are.
-	Mode RedisMode `yaml:"mode" default:"standalone" oneof:"standalone,sentinel,cluster"`
+	Mode RedisMode `default:"standalone" oneof:"standalone,sentinel,cluster" yaml:"mode"`
 	// MasterName is the name by which the sentinels know the master; mode sentinel only.
 	MasterName string `yaml:"masterName"`
 	// Username is the ACL user; empty = the default one.
@@ -37,9 +37,9 @@ type Redis struct {
 	// Password is the password.
 	Password Secret `yaml:"password"`
 	// TLS makes the connection encrypted; the server's certificate is always verified.
-	TLS *ClientTLS `yaml:"tls" empty:"off"`
+	TLS *ClientTLS `empty:"off" yaml:"tls"`
 	// PoolSize is the number of pooled connections per server.
-	PoolSize int `yaml:"poolSize" default:"8" range:"1..1000"`
+	PoolSize int `default:"8" range:"1..1000" yaml:"poolSize"`
 }
 
 // RedisMode is a topology of Redis.
@@ -55,27 +55,27 @@ const (
 // Local is the embedded store: one file, one process.
 type Local struct {
 	// Path is the database file; its folder is made if absent.
-	Path string `yaml:"path" required:"true"`
+	Path string `required:"true" yaml:"path"`
 }
 
 // Kafka is a Kafka cluster.
 type Kafka struct {
 	// Brokers are `host:port` of some brokers.
-	Brokers []string `yaml:"brokers" required:"true" form:"hostport"`
+	Brokers []string `form:"hostport" required:"true" yaml:"brokers"`
 	// SASL is how the gateway proves itself.
-	SASL *SASL `yaml:"sasl" empty:"off"`
+	SASL *SASL `empty:"off" yaml:"sasl"`
 	// TLS makes the connection encrypted; the brokers' certificates are always verified.
-	TLS *ClientTLS `yaml:"tls" empty:"off"`
+	TLS *ClientTLS `empty:"off" yaml:"tls"`
 }
 
 // SASL is a user of a broker.
 type SASL struct {
 	// Mechanism is the way of proof; `plain` sends the password itself and should have tls beside it.
-	Mechanism Mechanism `yaml:"mechanism" required:"true" oneof:"plain,scram-sha-256,scram-sha-512"`
+	Mechanism Mechanism `oneof:"plain,scram-sha-256,scram-sha-512" required:"true" yaml:"mechanism"`
 	// Username is the user.
-	Username string `yaml:"username" required:"true"`
+	Username string `required:"true" yaml:"username"`
 	// Password is the user's password.
-	Password Secret `yaml:"password" required:"true"`
+	Password Secret `required:"true" yaml:"password"`
 }
 
 // Mechanism is a SASL mechanism.
@@ -91,16 +91,16 @@ const (
 // Apollo is an Apollo config service.
 type Apollo struct {
 	// ConfigService is the URL of the config service; several are separated by commas.
-	ConfigService string `yaml:"configService" required:"true" form:"urls"`
+	ConfigService string `form:"urls" required:"true" yaml:"configService"`
 	// Cluster is the Apollo cluster that is read when a request names none.
-	Cluster string `yaml:"cluster" default:"default"`
+	Cluster string `default:"default" yaml:"cluster"`
 }
 
 // ClientTLS is the client's side of an encrypted connection. An empty block is
 // as if it were left out. After Load it is nil or enabled.
 type ClientTLS struct {
 	// Enabled turns encryption on. It is on whenever the block holds anything; `{ enabled: true }` alone trusts the system's roots.
-	Enabled bool `yaml:"enabled" default:"true"`
+	Enabled bool `default:"true" yaml:"enabled"`
 	// CA is the path of the PEM file with the certificates to trust; empty = the system's roots.
 	CA string `yaml:"ca"`
 	// Cert is the path of the client certificate, PEM; it needs key.

@@ -49,7 +49,7 @@ func (v view) of(value reflect.Value, path string) *node {
 	if v.expanded[path] && path != "" {
 		return textNode(mask)
 	}
-	if text, ok := value.Interface().(encoding.TextMarshaler); ok {
+	if text, ok := reflect.TypeAssert[encoding.TextMarshaler](value); ok {
 		written, err := text.MarshalText()
 		if err != nil {
 			return textNode(mask)
