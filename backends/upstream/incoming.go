@@ -22,6 +22,8 @@ func commit(w http.ResponseWriter, p *passage, status int, fields []field, hop [
 			kept = append(kept, f)
 		}
 	}
+	origin := p.origin()
+	kept = append(kept, origin[:]...)
 	for _, f := range kept {
 		if f.name != "Vary" {
 			delete(own, f.name)
@@ -31,7 +33,6 @@ func commit(w http.ResponseWriter, p *passage, status int, fields []field, hop [
 	if _, typed := own["Content-Type"]; !typed {
 		own["Content-Type"] = nil // or net/http would guess one
 	}
-	setOrigin(own, p)
 	w.WriteHeader(status)
 }
 
@@ -56,10 +57,15 @@ func add(header http.Header, fields []field) {
 	}
 }
 
-// setOrigin says who answered, or was asked last, and how many were tried.
+// origin says who answered, or was asked last, and how many were tried.
+func (p *passage) origin() [2]field {
+	return [2]field{{"Ottogate-Attempts", strconv.Itoa(p.tries)}, {"Ottogate-Upstream", p.endpoint.label}}
+}
+
 func setOrigin(header http.Header, p *passage) {
-	header["Ottogate-Attempts"] = []string{strconv.Itoa(p.tries)}
-	header["Ottogate-Upstream"] = []string{p.endpoint.label}
+	for _, f := range p.origin() {
+		header.Set(f.name, f.value)
+	}
 }
 
 // announce lists the trailers that the upstream announced, as far as they

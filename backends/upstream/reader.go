@@ -12,14 +12,16 @@ type reader struct {
 	window []byte // what it reads into
 	from   int    // window[from:to] is unread
 	to     int
-	before func() error // called before every read that may block; nil = nothing
+	waits  waiter // told before every read that may block; nil = nobody
 }
+
+type waiter interface{ beforeRead() error }
 
 func (b *reader) reset(source io.Reader) {
 	if len(b.window) != windowSize {
 		b.window = make([]byte, windowSize) // a long head made it grow
 	}
-	b.source, b.from, b.to, b.before = source, 0, 0, nil
+	b.source, b.from, b.to, b.waits = source, 0, 0, nil
 }
 
 func (b *reader) buffered() int { return b.to - b.from }
@@ -27,8 +29,8 @@ func (b *reader) buffered() int { return b.to - b.from }
 // fill reads once, as much as comes. Unread bytes move to the front first;
 // the window must not be full.
 func (b *reader) fill() error {
-	if b.before != nil {
-		if err := b.before(); err != nil {
+	if b.waits != nil {
+		if err := b.waits.beforeRead(); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ func (x *exchange) commit() {
 	}
 	commit(x.w, x.passage, x.head.status, x.head.fields, x.head.hop)
 	x.begun, x.dirty = true, true
-	x.in.before = x.beforeRead
+	x.in.waits = x
 }
 
 func (h *head) has(name string) bool {

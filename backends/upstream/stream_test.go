@@ -470,3 +470,45 @@ func TestUpstreamWithAnUnknownCertificateIsRefused(t *testing.T) {
 	answer, _ := newGateway(t, map[string]Service{"s": {Endpoints: []string{up.URL}}}).do(t, "GET", "/", nil)
 	expect(t, answer, problem.BadUpstream)
 }
+
+func TestHTTP2CallerStreamsThrough(t *testing.T) {
+	bothCarriers(t, func(t *testing.T, carrier string) {
+		up := upstreamServer(t, func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			in := bufio.NewReader(r.Body)
+			w.Header().Set("Trailer", "X-Lines")
+			lines := 0
+			for ; ; lines++ {
+				line, err := in.ReadString('\n')
+				if err != nil {
+					break
+				}
+				_, _ = io.WriteString(w, line)
+				w.(http.Flusher).Flush()
+			}
+			w.Header().Set("X-Lines", fmt.Sprint(lines))
+			w.Header().Set("X-Via", r.Header.Get("Via"))
+		})
+		g := through(t, carrier, up.URL)
+		front := httptest.NewUnstartedServer(g)
+		front.EnableHTTP2 = true
+		front.StartTLS()
+		defer front.Close()
+		out, in := io.Pipe()
+		r, _ := http.NewRequestWithContext(t.Context(), "POST", front.URL+"/s/", out)
+		go func() { _, _ = io.WriteString(in, "a\n") }()
+		answer, err := front.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		lines := bufio.NewReader(answer.Body)
+		first, _ := lines.ReadString('\n')
+		_, _ = io.WriteString(in, "b\n")
+		_ = in.Close()
+		rest, err := io.ReadAll(lines)
+		if answer.ProtoMajor != 2 || first+string(rest) != "a\nb\n" || err != nil || answer.Trailer.Get("X-Lines") != "2" {
+			t.Errorf("%s: got %q, %q, %v, trailers %v", answer.Proto, first, rest, err, answer.Trailer)
+		}
+	})
+}
