@@ -19,6 +19,7 @@ func BenchmarkPut64Writers(b *testing.B) {
 }
 
 func benchmarkPut(b *testing.B, keys int) {
+	b.Helper()
 	const writers = 64
 	store := openNew(b).State()
 	value := backends.Value{Data: bytes.Repeat([]byte("x"), 256), ContentType: "application/json"}

@@ -67,7 +67,7 @@ func TestAFailingChangeSparesItsGroup(t *testing.T) {
 	faults := map[string]func(*bolt.Tx) error{
 		"refusal": func(*bolt.Tx) error { return problem.New(problem.PreconditionFailed, "no") },
 		"failure": func(*bolt.Tx) error { return errors.New("halfway") },
-		"panic":   func(*bolt.Tx) error { panic("halfway") },
+		"panic":   func(*bolt.Tx) error { panic("halfway") }, //nolint:forbidigo // the fault under test
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func Open(ctx context.Context, config Config, log *slog.Logger) (*DB, error) {
 		return nil, fmt.Errorf("local store %q: %w", config.Path, errors.Join(err, store.Close()))
 	}
 	db := &DB{bolt: store, committer: startCommitter(store, log)}
-	db.sweeper = startSweeper(db, log)
+	db.sweeper = startSweeper(context.WithoutCancel(ctx), db, log)
 	return db, nil
 }
 

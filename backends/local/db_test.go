@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,19 +17,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func openAt(t testing.TB, path string) *DB {
-	t.Helper()
-	db, err := Open(context.Background(), Config{Path: path}, slog.New(slog.DiscardHandler))
+func openAt(tb testing.TB, path string) *DB {
+	tb.Helper()
+	db, err := Open(tb.Context(), Config{Path: path}, slog.New(slog.DiscardHandler))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = db.Close() })
+	tb.Cleanup(func() { _ = db.Close() })
 	return db
 }
 
-func openNew(t testing.TB) *DB {
-	t.Helper()
-	return openAt(t, filepath.Join(t.TempDir(), "local.db"))
+func openNew(tb testing.TB) *DB {
+	tb.Helper()
+	return openAt(tb, filepath.Join(tb.TempDir(), "local.db"))
 }
 
 func wantCode(t *testing.T, err error, code problem.Code) {

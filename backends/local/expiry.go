@@ -11,18 +11,23 @@ func expiryKey(expires micros, key string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(expires)), key...)
 }
 
-// unschedule takes a key's present value out of the expiry index. A damaged
-// value is left to the sweeper, which finds its entry to be stale.
-func unschedule(tx *bolt.Tx, key string) error {
-	stored := bucket(tx, stateBucket).Get([]byte(key))
-	if stored == nil {
-		return nil
-	}
+// expiryOf reads when a stored record ends. A damaged one never does: its index
+// entry, if it has one, stays until its time and then finds nothing to remove.
+func expiryOf(stored []byte) micros {
 	r, err := decodeHead(stored)
-	if err != nil || r.expires == never {
+	if err != nil {
+		return never
+	}
+	return r.expires
+}
+
+// unschedule takes a key's present value out of the expiry index.
+func unschedule(tx *bolt.Tx, key string) error {
+	expires := expiryOf(bucket(tx, stateBucket).Get([]byte(key)))
+	if expires == never {
 		return nil
 	}
-	return bucket(tx, expiryBucket).Delete(expiryKey(r.expires, key))
+	return bucket(tx, expiryBucket).Delete(expiryKey(expires, key))
 }
 
 // due lists up to limit index entries whose time has come, as copies.
@@ -41,13 +46,10 @@ func due(tx *bolt.Tx, present micros, limit int) [][]byte {
 // expire removes what an index entry points at, if it still has that expiry,
 // and the entry.
 func expire(tx *bolt.Tx, entry []byte) error {
-	key := entry[8:]
-	values := bucket(tx, stateBucket)
-	if stored := values.Get(key); stored != nil {
-		if r, err := decodeHead(stored); err == nil && r.expires == entryTime(entry) {
-			if err := values.Delete(key); err != nil {
-				return err
-			}
+	values, key := bucket(tx, stateBucket), entry[8:]
+	if expiryOf(values.Get(key)) == entryTime(entry) {
+		if err := values.Delete(key); err != nil {
+			return err
 		}
 	}
 	return bucket(tx, expiryBucket).Delete(entry)

@@ -39,17 +39,15 @@ func TestLeaseAndFenceSurviveReopening(t *testing.T) {
 	}
 }
 
-// The bubble's clock stands in the year 2000: a clock that was set back by far.
+// ahead is a fence of the year 2096; the bubble's clock stands in 2000, as after
+// a clock that was set back by far.
+const ahead = 4e15
+
 func TestFenceGrowsWhenTheClockFalls(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
-		const ahead = uint64(4e15) // the year 2096
-		_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
-			return struct{}{}, writeGrant(tx, "lock", grant{holder: alice, fence: ahead, until: now()})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for want := ahead + 1; want < ahead+4; want++ {
+		t.Helper()
+		remember(t, db, "lock", ahead, 0)
+		for want := uint64(ahead + 1); want < ahead+4; want++ {
 			if lease := acquire(t, db, "lock", bob, time.Second); lease.Fence != want {
 				t.Fatalf("fence %d, want %d", lease.Fence, want)
 			}
@@ -60,10 +58,22 @@ func TestFenceGrowsWhenTheClockFalls(t *testing.T) {
 	})
 }
 
+// remember writes a past grant as if it had ended this long ago.
+func remember(t *testing.T, db *DB, resource string, fence uint64, ago time.Duration) {
+	t.Helper()
+	_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
+		past := grant{holder: alice, fence: fence, until: now().after(-ago)}
+		return struct{}{}, writeGrant(tx, resource, past)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestHolderIsRememberedForADay(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
-		acquire(t, db, "lock", alice, time.Second)
-		time.Sleep(time.Second + memory - time.Millisecond)
+		t.Helper()
+		remember(t, db, "lock", 1, memory-time.Millisecond)
 		_, err := db.Locker().Renew(t.Context(), "lock", alice, time.Second)
 		wantCode(t, err, problem.LeaseExpired)
 		_, err = db.Locker().Renew(t.Context(), "lock", bob, time.Second)
@@ -77,20 +87,16 @@ func TestHolderIsRememberedForADay(t *testing.T) {
 // A forgotten lock leaves no record, and yet its fences do not come back.
 func TestForgottenLockKeepsItsFence(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
-		const ahead = uint64(4e15)
-		_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
-			return struct{}{}, writeGrant(tx, "lock", grant{holder: alice, fence: ahead, until: now()})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		held := acquire(t, db, "held", bob, 48*time.Hour)
-		time.Sleep(memory + 3*time.Second)
-		if n := stored(t, db, lockBucket); n != 1 {
-			t.Fatalf("%d locks are kept, want the held one only", n)
+		t.Helper()
+		remember(t, db, "lock", ahead, memory)
+		remember(t, db, "recent", 1, memory-time.Hour)
+		held := acquire(t, db, "held", bob, time.Hour)
+		time.Sleep(3 * time.Second)
+		if n := stored(t, db, lockBucket); n != 2 {
+			t.Fatalf("%d locks are kept, want the held and the recent one", n)
 		}
 		if lease := acquire(t, db, "lock", alice, time.Second); lease.Fence <= ahead {
-			t.Fatalf("fence fell from %d to %d", ahead, lease.Fence)
+			t.Fatalf("fence fell from %d to %d", uint64(ahead), lease.Fence)
 		}
 		if again := acquire(t, db, "held", bob, time.Second); again.Fence != held.Fence {
 			t.Fatal("the held lock was swept")

@@ -102,6 +102,7 @@ func inBubble(t *testing.T, test func(t *testing.T, db *DB)) {
 
 func TestExpiredValueIsAbsentAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		put(t, db, "key", "value", backends.WriteOptions{TTL: 100 * time.Millisecond})
 		time.Sleep(99 * time.Millisecond)
 		item, err := db.State().Get(t.Context(), "key", backends.ReadOptions{WithTTL: true})
@@ -131,6 +132,7 @@ func stored(t *testing.T, db *DB, name string) (n int) {
 
 func TestExpiredValuesAreSwept(t *testing.T) {
 	inBubble(t, func(t *testing.T, db *DB) {
+		t.Helper()
 		const many = sweepStep + 100
 		for i := range many {
 			put(t, db, fmt.Sprint("short/", i), "value", backends.WriteOptions{TTL: time.Second})

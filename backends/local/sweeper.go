@@ -26,8 +26,9 @@ type sweeper struct {
 	place  string // the lock that the next step begins behind
 }
 
-func startSweeper(db *DB, log *slog.Logger) *sweeper {
-	ctx, cancel := context.WithCancel(context.Background())
+// startSweeper runs until stop, or until ctx ends.
+func startSweeper(ctx context.Context, db *DB, log *slog.Logger) *sweeper {
+	ctx, cancel := context.WithCancel(ctx)
 	s := &sweeper{db: db, log: log, cancel: cancel, ended: make(chan struct{})}
 	go s.run(ctx)
 	return s
