@@ -52,6 +52,25 @@ func TestTenFaults(t *testing.T) {
 	}
 }
 
+// TestCommandLineAddresses: what the flags say is checked like the file.
+func TestCommandLineAddresses(t *testing.T) {
+	text := []byte("server: { listen: \":8080\" }\n")
+	for _, c := range []struct{ listen, admin, fault string }{
+		{"127.0.0.1:0", "127.0.0.1:0", ""},
+		{"", "0.0.0.0:9090", "needs admin.token"},
+		{"127.0.0.1:9090", "", "same address"},
+		{"8080", "", "needs host:port"},
+	} {
+		file, faults := configfile.Load("f", text, configfile.Options{Listen: c.listen, Admin: c.admin})
+		switch {
+		case c.fault != "" && !strings.Contains(faults.Error(), c.fault):
+			t.Errorf("%q, %q: %v", c.listen, c.admin, faults)
+		case c.fault == "" && (len(faults) > 0 || file.Server.Listen != c.listen || file.Server.Admin != c.admin):
+			t.Errorf("%q, %q: %v", c.listen, c.admin, faults)
+		}
+	}
+}
+
 func TestTooLargeAFile(t *testing.T) {
 	_, faults := configfile.Load("f", []byte(strings.Repeat("# \n", 2<<20)), configfile.Options{})
 	if len(faults) != 1 || !strings.Contains(faults.Error(), "larger than 4MiB") {
