@@ -1,3 +1,5 @@
+// Package devstack holds the stand-ins of `ottogate dev`: servers in this very
+// process that speak the real protocols. It knows nothing of the gateway.
 package devstack
 
 import (

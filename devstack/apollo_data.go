@@ -142,12 +142,13 @@ func (ns *apolloNamespace) replace(items map[string]string) {
 	}
 }
 
-// load reads the data file, or begins with nothing.
+// load reads the data file, or begins with nothing and makes its folder.
 func (a *Apollo) load() error {
 	a.data = apolloData{Namespaces: map[string]*apolloNamespace{}, Messages: map[string]int64{}}
 	raw, err := os.ReadFile(a.config.DataFile)
 	if a.config.DataFile == "" || errors.Is(err, os.ErrNotExist) {
 		raw, err = json.Marshal(a.data)
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(a.config.DataFile), 0o700))
 	}
 	if err != nil {
 		return fmt.Errorf("apollo stand-in: %w", err)
@@ -200,13 +201,15 @@ func replaceFile(path string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) // fails after the rename, as it should
 	_, err = file.Write(content)
 	err = errors.Join(err, file.Sync(), file.Close())
-	if err != nil {
-		return err
+	if err == nil {
+		err = os.Rename(file.Name(), path)
 	}
-	return os.Rename(file.Name(), path)
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
 }
 
 func randomHex(bytes int) string {

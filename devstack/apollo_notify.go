@@ -125,13 +125,14 @@ func (a *Apollo) announce(watchKey string) {
 // tell answers the polls that wait for watchKey; the caller holds the lock.
 func (a *Apollo) tell(watchKey string, id int64) {
 	for poll := range a.polls {
-		var news []apolloNotification
-		for _, namespace := range poll.asked[watchKey] {
+		namespaces := poll.asked[watchKey]
+		if len(namespaces) == 0 {
+			continue
+		}
+		news := make([]apolloNotification, 0, len(namespaces))
+		for _, namespace := range namespaces {
 			details := map[string]int64{watchKey: id}
 			news = append(news, apolloNotification{Namespace: namespace, ID: id, Messages: &apolloMessages{Details: details}})
-		}
-		if len(news) == 0 {
-			continue
 		}
 		select {
 		case poll.answer <- news:

@@ -44,8 +44,12 @@ func refuse(status int, format string, args ...any) error {
 	return &refusal{status, fmt.Sprintf(format, args...)}
 }
 
+// noBody is a handler's answer of 200 with an empty body, as Apollo gives it
+// for edits and for what is not there.
+type noBody struct{}
+
 // portal checks token and environment and writes what handler returns: an
-// error as Apollo words it, nil as an empty body, all else as JSON.
+// error as Apollo words it, all else as JSON.
 func (a *Apollo) portal(handler func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if a.config.Token == "" || r.Header.Get("Authorization") != a.config.Token {
@@ -60,7 +64,7 @@ func (a *Apollo) portal(handler func(*http.Request) (any, error)) http.HandlerFu
 		switch {
 		case err != nil:
 			portalError(w, err)
-		case answer != nil:
+		case answer != any(noBody{}):
 			answerJSON(w, http.StatusOK, answer)
 		}
 	}
@@ -125,7 +129,7 @@ func (a *Apollo) updateItem(r *http.Request) (any, error) {
 	case item.Key != r.PathValue("key"):
 		return nil, refuse(http.StatusBadRequest, "Key in path and payload is not consistent")
 	}
-	return nil, a.edit(r, func(ns *apolloNamespace) error {
+	return noBody{}, a.edit(r, func(ns *apolloNamespace) error {
 		at := ns.item(item.Key)
 		switch {
 		case at >= 0:
@@ -143,7 +147,7 @@ func (a *Apollo) deleteItem(r *http.Request) (any, error) {
 	if r.FormValue("operator") == "" {
 		return nil, refuse(http.StatusBadRequest, "user(operator) not exists")
 	}
-	return nil, a.edit(r, func(ns *apolloNamespace) error {
+	return noBody{}, a.edit(r, func(ns *apolloNamespace) error {
 		at := ns.item(r.PathValue("key"))
 		if at < 0 {
 			return refuse(http.StatusBadRequest, "item not exists")
@@ -162,7 +166,7 @@ func (a *Apollo) getItem(r *http.Request) (any, error) {
 	}
 	at := ns.item(r.PathValue("key"))
 	if at < 0 {
-		return nil, nil // Apollo answers 200 without a body
+		return noBody{}, nil
 	}
 	return itemDocument(ns.Items[at]), nil
 }

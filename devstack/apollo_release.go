@@ -143,7 +143,7 @@ func (a *Apollo) latestRelease(r *http.Request) (any, error) {
 	if release := ns.latest(); release != nil {
 		return ns.releaseDocument(release), nil
 	}
-	return nil, nil // Apollo answers 200 without a body
+	return noBody{}, nil
 }
 
 // rollback takes the newest release back; the one before it is in force again,
@@ -156,7 +156,7 @@ func (a *Apollo) rollback(r *http.Request) (any, error) {
 	if r.FormValue("operator") == "" {
 		return nil, refuse(http.StatusBadRequest, "user(operator) not exists")
 	}
-	return nil, a.change(func(data *apolloData) (string, error) {
+	return noBody{}, a.change(func(data *apolloData) (string, error) {
 		for _, ns := range data.Namespaces {
 			release := ns.latest()
 			if release == nil || release.ID != id {

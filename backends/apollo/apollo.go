@@ -68,7 +68,7 @@ type Store struct {
 	timing  timing
 	cluster string
 	client  *client
-	disk    *disk // nil = nothing is kept
+	disk    *disk
 	log     *slog.Logger
 
 	lifetime context.Context // ends with Close

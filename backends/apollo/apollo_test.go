@@ -336,9 +336,16 @@ func TestOpenRefusesWhatCannotWork(t *testing.T) {
 func TestNamesThatApolloCannotHave(t *testing.T) {
 	store := openStore(t, quick, Config{ConfigService: "http://127.0.0.1:1"})
 	for _, ref := range []backends.GroupRef{
-		{App: "demo", Group: ""}, {App: "demo", Group: ".."}, {App: "demo", Group: "a/b"}, {App: "demo", Group: "a+b"},
-		{App: "demo", Group: "a?b"}, {App: "demo", Group: "é"}, {App: "../x", Group: "application"}, {App: "", Group: "application"},
-		{App: "demo", Group: strings.Repeat("a", maxName+1)}, {App: "demo", Group: "application", Cluster: "a%2Fb"},
+		{App: "demo", Group: ""},
+		{App: "demo", Group: ".."},
+		{App: "demo", Group: "a/b"},
+		{App: "demo", Group: "a+b"},
+		{App: "demo", Group: "a?b"},
+		{App: "demo", Group: "é"},
+		{App: "../x", Group: "application"},
+		{App: "", Group: "application"},
+		{App: "demo", Group: strings.Repeat("a", maxName+1)},
+		{App: "demo", Group: "application", Cluster: "a%2Fb"},
 	} {
 		if _, err := store.Group(t.Context(), ref); problem.CodeOf(err) != problem.InvalidName {
 			t.Errorf("%+v: %v", ref, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -152,9 +153,7 @@ func (c *client) call(ctx context.Context, app, target string) ([]byte, error) {
 		return nil, err
 	}
 	if secret := c.secrets[app]; secret != "" {
-		for name, values := range new(sign.AuthSignature).HTTPHeaders(target, app, secret) {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, new(sign.AuthSignature).HTTPHeaders(target, app, secret))
 	}
 	r.Header.Set("Accept", "application/json") // also for errors, which tell a 404 of Apollo from a proxy's
 	response, err := c.http.Do(r)

@@ -18,10 +18,9 @@ import (
 
 // disk keeps the last known good content of every group, a file each. A file
 // is only ever replaced whole, so that a crash leaves the old or the new one;
-// its modification time is when Apollo last confirmed the content. A nil disk
-// keeps nothing.
+// its modification time is when Apollo last confirmed the content.
 type disk struct {
-	folder  string
+	folder  string // "" = nothing is kept
 	origin  string // the Apollo that the files are of
 	failing atomic.Bool
 }
@@ -55,8 +54,9 @@ func (k *kept) base() *backends.Snapshot {
 const abandoned = time.Minute
 
 func openDisk(folder, origin string) (*disk, error) {
+	d := &disk{folder: folder, origin: origin}
 	if folder == "" {
-		return nil, nil
+		return d, nil
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func openDisk(folder, origin string) (*disk, error) {
 			_ = os.Remove(filepath.Join(folder, entry.Name())) // tried again at the next start
 		}
 	}
-	return &disk{folder: folder, origin: origin}, nil
+	return d, nil
 }
 
 func (d *disk) path(ref backends.GroupRef) string {
@@ -86,7 +86,7 @@ func (d *disk) document(snapshot *backends.Snapshot) document {
 
 // read gives what is kept of a group, nil when that is nothing of use.
 func (d *disk) read(ref backends.GroupRef, log *slog.Logger) *kept {
-	if d == nil {
+	if d.folder == "" {
 		return nil
 	}
 	found, err := d.open(ref)
@@ -127,7 +127,7 @@ func (d document) identity() [5]string {
 // write replaces the group's file. A failure is logged once until a write
 // succeeds again: the group is served from memory all the same.
 func (d *disk) write(snapshot *backends.Snapshot, log *slog.Logger) {
-	if d == nil {
+	if d.folder == "" {
 		return
 	}
 	raw, err := json.Marshal(d.document(snapshot))
@@ -170,12 +170,12 @@ func (d *disk) syncFolder() error {
 // touch notes that Apollo has confirmed what the file holds. It says whether
 // there was a file.
 func (d *disk) touch(ref backends.GroupRef, now time.Time) bool {
-	return d == nil || os.Chtimes(d.path(ref), now, now) == nil
+	return d.folder == "" || os.Chtimes(d.path(ref), now, now) == nil
 }
 
 // remove forgets a group that Apollo does not have any more.
 func (d *disk) remove(ref backends.GroupRef, log *slog.Logger) {
-	if d == nil {
+	if d.folder == "" {
 		return
 	}
 	if err := os.Remove(d.path(ref)); !errors.Is(err, fs.ErrNotExist) {

@@ -106,8 +106,11 @@ func TestGroupsDoNotShareAFile(t *testing.T) {
 	there.folder = here.folder
 	paths := map[string]bool{there.path(keptRef): true}
 	for _, ref := range []backends.GroupRef{
-		keptRef, {App: "demo", Group: "application", Cluster: "b"}, {App: "demo", Group: "b", Cluster: "default"},
-		{App: "b", Group: "application", Cluster: "default"}, {App: "demo", Group: "application", Cluster: "default", Label: "b"},
+		keptRef,
+		{App: "demo", Group: "application", Cluster: "b"},
+		{App: "demo", Group: "b", Cluster: "default"},
+		{App: "b", Group: "application", Cluster: "default"},
+		{App: "demo", Group: "application", Cluster: "default", Label: "b"},
 	} {
 		paths[here.path(ref)] = true
 	}
@@ -138,12 +141,12 @@ const writerEnv = "OTTOGATE_TEST_SNAPSHOT_WRITER"
 
 // TestSnapshotWriter is the process that TestAKillLeavesNoTornFile kills.
 func TestSnapshotWriter(t *testing.T) {
-	folder := os.Getenv(writerEnv)
-	if folder == "" {
+	if os.Getenv(writerEnv) == "" {
 		return // a part of the test below
 	}
-	d := newDisk(t, folder)
-	for n := 0; ; n++ {
+	d := newDisk(t, ".")
+	end := time.Now().Add(10 * time.Second) // should nobody be left to kill it
+	for n := 0; time.Now().Before(end); n++ {
 		items := map[string]string{}
 		for i := range 500 {
 			items["key-"+strconv.Itoa(i)] = strconv.Itoa(n)
@@ -157,7 +160,7 @@ func TestAKillLeavesNoTornFile(t *testing.T) {
 	d := newDisk(t, folder)
 	for round := range 20 {
 		writer := exec.Command(os.Args[0], "-test.run=^TestSnapshotWriter$")
-		writer.Env = append(os.Environ(), writerEnv+"="+folder)
+		writer.Dir, writer.Env = folder, append(os.Environ(), writerEnv+"=1")
 		if err := writer.Start(); err != nil {
 			t.Fatal(err)
 		}

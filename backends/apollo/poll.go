@@ -210,7 +210,7 @@ func (p *poll) heard(asked map[string]int64, news []notification) (progress bool
 	}
 	p.mu.Unlock()
 	for _, g := range members {
-		if details, new := told[g.ref.Group]; new || asked[g.ref.Group] == unknownID {
+		if details, changed := told[g.ref.Group]; changed || asked[g.ref.Group] == unknownID {
 			p.store.refresh(g, details)
 		} else {
 			p.store.unchanged(g)

@@ -30,7 +30,7 @@ func (s *Store) find(ctx context.Context, ref backends.GroupRef) (*group, error)
 	if err := check(ref); err != nil {
 		return nil, err
 	}
-	pending, err := s.join(ref)
+	pending, err := s.join(ref) //nolint:contextcheck // the load is everybody's: it outlives its first reader
 	if err != nil {
 		return nil, err
 	}
