@@ -1,0 +1,30 @@
+package servers
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+)
+
+func TestKafkaSurvivesRestartAndKill(t *testing.T) {
+	t.Parallel()
+	k := NewKafka(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := k.CreateTopic(ctx, "kept", 2); err != nil {
+		t.Fatal(err)
+	}
+	addr := k.Addr
+	k.Kill()
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Fatal("the killed broker still listens")
+	}
+	if err := k.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.CreateTopic(ctx, "kept", 2); err == nil || k.Addr != addr {
+		t.Fatalf("after the restart at %s (was %s) the topic is gone", k.Addr, addr)
+	}
+}
