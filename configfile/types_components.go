@@ -44,6 +44,8 @@ type Sequence struct {
 // PubSub is a broker.
 type PubSub struct {
 	Source `yaml:",inline"`
+	// CreateTopics lets a publish create a topic that the broker does not have, with the broker's default number of partitions.
+	CreateTopics bool `yaml:"createTopics" default:"false"`
 }
 
 // Config is a configuration store.

@@ -69,7 +69,7 @@ func (c *components) openStores(file *configfile.File) {
 	}
 	c.pubsub.Components = make(map[string]handlers.PubSubComponent, len(file.PubSub))
 	for name, settings := range file.PubSub {
-		publisher, subscriber := c.watched(file, "pubsub/"+name, settings.Source).pubsub()
+		publisher, subscriber := c.watched(file, "pubsub/"+name, settings.Source).pubsub(settings)
 		c.pubsub.Components[name] = handlers.PubSubComponent{Publisher: publisher, Subscriber: subscriber}
 	}
 }
@@ -109,7 +109,14 @@ func (c *components) openConfig(file *configfile.File, down *teardown) error {
 func (c *components) openInvoke(file *configfile.File, log *slog.Logger, down *teardown) error {
 	services := make(map[string]upstream.Service, len(file.Invoke.Services))
 	for name, settings := range file.Invoke.Services {
-		services[name] = upstream.Service{Endpoints: settings.Endpoints, Balance: string(settings.Balance), Timeout: settings.Timeout.Std()}
+		security, err := clientTLS(settings.TLS)
+		if err != nil {
+			return fmt.Errorf("invoke.services.%s.tls: %w", name, err)
+		}
+		services[name] = upstream.Service{
+			Endpoints: settings.Endpoints, Balance: string(settings.Balance), Protocol: string(settings.Protocol), TLS: security,
+			Timeout: settings.Timeout.Std(), PerTry: settings.PerTry.Std(),
+		}
 	}
 	pool, err := upstream.Open(upstream.Config{
 		Services: services, Pseudonym: "ottogate-" + file.Namespace, TrustedProxies: file.Server.TrustedProxies,

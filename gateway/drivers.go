@@ -21,7 +21,7 @@ type backend struct {
 	state    func(configfile.State) backends.StateStore
 	lock     func() backends.Locker
 	sequence func() backends.Sequencer
-	pubsub   func() (backends.Publisher, backends.Subscriber)
+	pubsub   func(configfile.PubSub) (backends.Publisher, backends.Subscriber)
 	config   func(configfile.Config) (*apollo.Store, error)
 
 	probe func(context.Context) error
@@ -96,8 +96,8 @@ func openKafka(ctx context.Context, connection configfile.Connection, log *slog.
 		return nil, err
 	}
 	return &backend{
-		pubsub: func() (backends.Publisher, backends.Subscriber) {
-			return conn.Publisher(kafka.PublisherOptions{}), conn.Subscriber()
+		pubsub: func(p configfile.PubSub) (backends.Publisher, backends.Subscriber) {
+			return conn.Publisher(kafka.PublisherOptions{CreateTopics: p.CreateTopics}), conn.Subscriber()
 		},
 		probe: conn.Probe, close: conn.Close,
 	}, nil

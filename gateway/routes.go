@@ -52,7 +52,7 @@ func (g *Gateway) publicHandler(blocks *components, options Options) (http.Handl
 	for _, route := range handlers.WithHead(meta.PublicRoutes()) {
 		engine.Handle(route.Method, route.Path, noCache, middleware.Handle(route.Handle))
 	}
-	ui := gin.WrapH(openapi.UI("/docs/", "/openapi.json"))
+	ui := gin.WrapH(openapi.UI("/docs/"))
 	engine.GET("/docs/*file", ui)
 	engine.HEAD("/docs/*file", ui)
 	for _, route := range blocks.routes(&meta) {
