@@ -135,7 +135,7 @@ server: { drain: { delay: 0s, timeout: 1s } }
 apps:
   demo:
     keys: ["sha256:%x"]
-    allow: ["state.* main/**", "lock main/**", "sequence main/**", "publish events/*", "config.read apollo/**", "invoke * echo/**"]
+    allow: ["state.* main/**", "lock main/**", "sequence main/**", "publish events/*", "config.read apollo/**", "invoke echo/**"]
     limits: { requests: 10000000/s, concurrency: 100000 }
 connections:
   redis:  { driver: redis, addresses: [%q] }
