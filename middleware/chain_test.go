@@ -63,6 +63,11 @@ func get(h http.Handler, headers ...string) *httptest.ResponseRecorder {
 	return do(h, http.MethodGet, "/v1/thing", http.NoBody, headers...)
 }
 
+// idOf is the request id that an answer names.
+func idOf(w *httptest.ResponseRecorder) string {
+	return strings.Join(w.Header()[requestIDHeader], " and ")
+}
+
 // wantProblem checks that an answer is the problem document of code.
 func wantProblem(t *testing.T, w *httptest.ResponseRecorder, code problem.Code) {
 	t.Helper()
@@ -70,8 +75,8 @@ func wantProblem(t *testing.T, w *httptest.ResponseRecorder, code problem.Code) 
 	if err := json.Unmarshal(w.Body.Bytes(), &doc); err != nil || doc.Code != code || w.Code != problem.KindOf(code).Status {
 		t.Fatalf("got %d %s, want %s", w.Code, w.Body, code)
 	}
-	if doc.RequestID == "" || doc.RequestID != w.Header().Get(requestIDHeader) {
-		t.Errorf("request id %q in the problem, %q in the header", doc.RequestID, w.Header().Get(requestIDHeader))
+	if doc.RequestID == "" || doc.RequestID != idOf(w) {
+		t.Errorf("request id %q in the problem, %q in the header", doc.RequestID, idOf(w))
 	}
 }
 
