@@ -5,9 +5,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=dev TARGETOS TARGETARCH
+ARG VERSION=dev COMMIT= TARGETOS TARGETARCH
 RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
-    go build -tags nomsgpack -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/ottogate ./cmd/ottogate
+    go build -tags nomsgpack -trimpath -ldflags "-s -w -X main.version=$VERSION -X main.commit=$COMMIT" -o /out/ottogate ./cmd/ottogate
 # What the gateway may write to: last known configurations, captures.
 RUN mkdir -p /out/var/lib/ottogate
 

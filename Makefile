@@ -3,10 +3,11 @@
 
 GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT    ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 TAGS      := nomsgpack
-LDFLAGS   := -s -w -X main.version=$(VERSION)
+LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOL      := $(GO) tool -modfile=tools/go.mod
-SWAG      := $(TOOL) swag init -g openapi/openapi.go --outputTypes json -o .cache/openapi --quiet
+SWAG      := $(TOOL) swag init -g openapi.go -d openapi,handlers,problem --outputTypes json -o .cache/openapi --quiet
 RESULTS   := .cache/test
 FUZZTIME  ?= 10s
 BENCH     ?=
