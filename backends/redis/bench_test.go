@@ -38,6 +38,7 @@ func BenchmarkGet(b *testing.B) {
 
 // parallel shares b.N calls out over callers.
 func parallel(b *testing.B, callers int, call func() error) {
+	b.Helper()
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var group sync.WaitGroup

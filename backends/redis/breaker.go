@@ -41,8 +41,8 @@ type breaker struct {
 
 var _ redis.Hook = (*breaker)(nil)
 
-func newBreaker(probe func(context.Context) error, eager bool, log *slog.Logger) *breaker {
-	ctx, cancel := context.WithCancel(context.Background())
+func newBreaker(ctx context.Context, probe func(context.Context) error, eager bool, log *slog.Logger) *breaker {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &breaker{probe: probe, eager: eager, log: log, kick: make(chan struct{}, 1)}
 	var prober sync.WaitGroup
 	prober.Go(func() { b.watch(ctx) })

@@ -11,6 +11,7 @@ import (
 )
 
 func get(t *testing.T, conn *Conn) error {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := conn.State(StateOptions{}).Get(ctx, "key", backends.ReadOptions{})

@@ -65,7 +65,7 @@ func (c Config) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	client := c.client(2)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	if err := client.Ping(ctx).Err(); err != nil && !isReply(err) {
 		return err
 	}
@@ -77,4 +77,4 @@ func (c Config) probe(ctx context.Context) error {
 type silent struct{}
 
 // Printf does nothing.
-func (silent) Printf(context.Context, string, ...interface{}) {}
+func (silent) Printf(context.Context, string, ...any) {}

@@ -24,26 +24,37 @@ const (
 
 // codec is an encoding at work.
 type codec interface {
-	name() Encoding
 	// encode gives the bytes to store, which are a copy, and their ETag.
-	encode(backends.Value) (stored []byte, etag string, err error)
+	encode(value backends.Value) (stored []byte, etag string, err error)
 	// decode reads stored bytes, which the item may share.
 	decode(stored []byte) (backends.Item, error)
 	// tags packs ETags as scripts compare them; what can be no tag of this
 	// encoding is left out, since it matches nothing.
 	tags(etags []string) string
-	// peek is the cheapest command from which peeked can tell the ETag.
-	peek(ctx context.Context, key string) *redis.StringCmd
-	// peeked is false for bytes that are not of this encoding.
+	// peeked reads the ETag out of what peek's command answered; false for
+	// bytes that are not of this encoding.
 	peeked(answer []byte) (etag string, ok bool)
+}
+
+func (e Encoding) codec() codec {
+	if e == EncodingRaw {
+		return rawCodec{}
+	}
+	return envelopeCodec{}
+}
+
+// peek is the cheapest command that tells a key's ETag.
+func (e Encoding) peek(ctx context.Context, key string) *redis.StringCmd {
+	if e == EncodingRaw {
+		return redis.NewStringCmd(ctx, "get", key)
+	}
+	return redis.NewStringCmd(ctx, "getrange", key, 0, headSize-1)
 }
 
 // envelopeCodec stores what the gateway needs to know in front of the value.
 type envelopeCodec struct{}
 
 var _ codec = envelopeCodec{}
-
-func (envelopeCodec) name() Encoding { return EncodingEnvelope }
 
 func (envelopeCodec) encode(value backends.Value) ([]byte, string, error) {
 	e := envelope{tag: newTag(), value: value}
@@ -72,10 +83,6 @@ func (envelopeCodec) tags(etags []string) string {
 	return packed.String()
 }
 
-func (envelopeCodec) peek(ctx context.Context, key string) *redis.StringCmd {
-	return redis.NewStringCmd(ctx, "getrange", key, 0, headSize-1)
-}
-
 func (envelopeCodec) peeked(answer []byte) (string, bool) {
 	t, ok := decodeTag(answer)
 	return t.String(), ok
@@ -86,8 +93,6 @@ func (envelopeCodec) peeked(answer []byte) (string, bool) {
 type rawCodec struct{}
 
 var _ codec = rawCodec{}
-
-func (rawCodec) name() Encoding { return EncodingRaw }
 
 func (rawCodec) encode(value backends.Value) ([]byte, string, error) {
 	stored := bytes.Clone(value.Data)
@@ -106,10 +111,6 @@ func (rawCodec) tags(etags []string) string {
 		}
 	}
 	return packed.String()
-}
-
-func (rawCodec) peek(ctx context.Context, key string) *redis.StringCmd {
-	return redis.NewStringCmd(ctx, "get", key)
 }
 
 func (rawCodec) peeked(answer []byte) (string, bool) { return contentTag(answer), true }

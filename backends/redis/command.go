@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
@@ -78,10 +79,9 @@ func setUpFailure(commands []redis.Cmder, executed error) error {
 	if executed == nil {
 		return nil
 	}
-	for _, command := range commands {
-		if command.Err() != nil {
-			return nil
-		}
+	failed := func(command redis.Cmder) bool { return command.Err() != nil }
+	if slices.ContainsFunc(commands, failed) {
+		return nil
 	}
 	return executed
 }

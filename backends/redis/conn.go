@@ -53,8 +53,9 @@ type Conn struct {
 var _ backends.Prober = (*Conn)(nil)
 
 // Open makes a ready Conn without asking Redis for anything: a Redis that is
-// down shows in the calls, and heals by itself. ctx is not kept.
-func Open(_ context.Context, config Config, log *slog.Logger) (*Conn, error) {
+// down shows in the calls, and heals by itself. The end of ctx means nothing
+// to what is opened.
+func Open(ctx context.Context, config Config, log *slog.Logger) (*Conn, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func Open(_ context.Context, config Config, log *slog.Logger) (*Conn, error) {
 	}
 	redis.SetLogger(silent{})
 	conn := &Conn{client: config.client(config.PoolSize), counts: &counts{}}
-	conn.breaker = newBreaker(config.probe, config.Mode != Cluster, log)
+	conn.breaker = newBreaker(ctx, config.probe, config.Mode != Cluster, log)
 	conn.client.AddHook(conn.breaker)
 	if config.Mode == Cluster {
 		conn.runner = newDirect(conn.client, conn.counts)
@@ -75,10 +76,7 @@ func Open(_ context.Context, config Config, log *slog.Logger) (*Conn, error) {
 
 // State is the state store on this connection.
 func (c *Conn) State(options StateOptions) *State {
-	if options.Encoding == EncodingRaw {
-		return &State{conn: c, codec: rawCodec{}}
-	}
-	return &State{conn: c, codec: envelopeCodec{}}
+	return &State{conn: c, encoding: options.Encoding, codec: options.Encoding.codec()}
 }
 
 // Locker is the lock store on this connection.

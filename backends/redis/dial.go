@@ -35,7 +35,7 @@ func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, erro
 func (d *dialer) dialLate(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := d.dial(ctx, network, addr)
 	if err != nil {
-		return stillborn{&dialError{err}}, nil
+		return stillborn{&dialError{err}}, nil //nolint:nilerr // the error comes with the first write
 	}
 	return conn, nil
 }

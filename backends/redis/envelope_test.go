@@ -39,7 +39,7 @@ func TestCutEnvelopesAreForeign(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for length := range len(stored) {
+	for length := range stored {
 		if _, err := decodeEnvelope(stored[:length]); err == nil {
 			t.Fatalf("%d of %d bytes are taken for a whole envelope", length, len(stored))
 		}

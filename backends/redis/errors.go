@@ -74,8 +74,7 @@ func mapError(ctx context.Context, err error, kind effect) error {
 	if err == nil {
 		return nil
 	}
-	var known *problem.Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*problem.Error](err); known {
 		return err
 	}
 	if isReply(err) {

@@ -112,15 +112,17 @@ func (w *walk) fetch(ctx context.Context, keys []string) error {
 	for len(keys) > 0 {
 		some := keys[:min(len(keys), fetchCalls)]
 		keys = keys[len(some):]
-		reads := make([]redis.Cmder, len(some))
+		reads := make([]*redis.StringCmd, len(some))
+		commands := make([]redis.Cmder, len(some))
 		for i, key := range some {
 			reads[i] = w.reader(ctx, key)
+			commands[i] = reads[i]
 		}
-		if err := w.conn.do(ctx, reading, reads...); err != nil {
+		if err := w.conn.do(ctx, reading, commands...); err != nil {
 			return err
 		}
 		for i, key := range some {
-			if err := w.add(ctx, key, reads[i].(*redis.StringCmd)); err != nil {
+			if err := w.add(ctx, key, reads[i]); err != nil {
 				return err
 			}
 		}
@@ -132,7 +134,7 @@ func (w *walk) reader(ctx context.Context, key string) *redis.StringCmd {
 	if w.options.Values {
 		return redis.NewStringCmd(ctx, "get", key)
 	}
-	return w.codec.peek(ctx, key)
+	return w.encoding.peek(ctx, key)
 }
 
 // add takes what was read into the page. A key may have gone or changed its

@@ -60,17 +60,19 @@ func checkComplete(t *testing.T, found map[string]backends.Item, keys []string) 
 }
 
 func TestListGivesEveryKeyOfThePrefix(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		prefix := fresh(t) + "/"
-		keys := numbered(prefix, 300)
-		putAll(t, s, keys)
-		putAll(t, s, numbered(fresh(t)+"/", 100))
-		found := listAll(t, s, prefix, 50, func() {})
-		if len(found) != len(keys) {
-			t.Fatalf("%d keys listed, %d are there", len(found), len(keys))
-		}
-		checkComplete(t, found, keys)
-	})
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			prefix := fresh(t) + "/"
+			keys := numbered(prefix, 300)
+			putAll(t, s, keys)
+			putAll(t, s, numbered(fresh(t)+"/", 100))
+			found := listAll(t, s, prefix, 50, func() {})
+			if len(found) != len(keys) {
+				t.Fatalf("%d keys listed, %d are there", len(found), len(keys))
+			}
+			checkComplete(t, found, keys)
+		})
+	}
 }
 
 func TestListWhileKeysComeAndGo(t *testing.T) {
@@ -113,17 +115,19 @@ func TestListSurvivesARestart(t *testing.T) {
 }
 
 func TestListWithoutValuesHasTags(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		key := fresh(t)
-		etag := must(s.Put(t.Context(), key, backends.Value{Data: []byte("value")}, backends.WriteOptions{}))(t)
-		page := must(s.List(t.Context(), key, backends.ListOptions{Limit: 10}))(t)
-		for page.Cursor != "" && len(page.Items) == 0 {
-			page = must(s.List(t.Context(), key, backends.ListOptions{Limit: 10, Cursor: page.Cursor}))(t)
-		}
-		if len(page.Items) != 1 || page.Items[0].ETag != etag || page.Items[0].Data != nil {
-			t.Fatalf("got %+v, want tag %s", page.Items, etag)
-		}
-	})
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			key := fresh(t)
+			etag := must(s.Put(t.Context(), key, backends.Value{Data: []byte("value")}, backends.WriteOptions{}))(t)
+			page := must(s.List(t.Context(), key, backends.ListOptions{Limit: 10}))(t)
+			for page.Cursor != "" && len(page.Items) == 0 {
+				page = must(s.List(t.Context(), key, backends.ListOptions{Limit: 10, Cursor: page.Cursor}))(t)
+			}
+			if len(page.Items) != 1 || page.Items[0].ETag != etag || page.Items[0].Data != nil {
+				t.Fatalf("got %+v, want tag %s", page.Items, etag)
+			}
+		})
+	}
 }
 
 func TestPrefixIsNoPattern(t *testing.T) {

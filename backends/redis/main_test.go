@@ -23,14 +23,17 @@ var shared *servers.Redis
 // lastKey numbers the keys, so that tests on the shared server do not meet.
 var lastKey atomic.Int64
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(withServer{m}) }
 
-func run(m *testing.M) int {
+// withServer runs the tests while the shared server is up.
+type withServer struct{ *testing.M }
+
+func (w withServer) Run() int {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
 	dir, err := os.MkdirTemp("", "redis")
 	if err == nil {
-		defer os.RemoveAll(dir)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		defer cancel()
+		defer func() { _ = os.RemoveAll(dir) }()
 		shared, err = servers.StartRedis(ctx, dir)
 	}
 	if err != nil {
@@ -38,14 +41,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer shared.Kill()
-	fmt.Println("real Redis", shared.Version)
-	code := m.Run()
-	shared.Kill()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return code
+	fmt.Fprintln(os.Stdout, "real Redis", shared.Version)
+	return w.M.Run()
 }
 
 // open makes a Conn to addr that ends with the test.
@@ -66,6 +63,7 @@ func openWith(tb testing.TB, config Config) *Conn {
 
 // fresh is a key that no other test uses.
 func fresh(tb testing.TB) string {
+	tb.Helper()
 	return fmt.Sprintf("%s/%d", tb.Name(), lastKey.Add(1))
 }
 

@@ -48,6 +48,7 @@ func TestCluster(t *testing.T) {
 }
 
 func clusterState(t *testing.T, conn *Conn) {
+	t.Helper()
 	s := conn.State(StateOptions{})
 	for _, key := range numbered("state/", 50) {
 		etag := must(s.Put(t.Context(), key, backends.Value{Data: []byte(key)}, backends.WriteOptions{TTL: time.Minute}))(t)
@@ -99,6 +100,7 @@ func TestDeadClusterIsUnavailableAtOnce(t *testing.T) {
 }
 
 func clusterNodeDead(t *testing.T, set *servers.RedisCluster, conn *Conn) {
+	t.Helper()
 	set.Nodes[2].Kill()
 	answered, failed := 0, 0
 	for _, key := range numbered("dead/", 60) {

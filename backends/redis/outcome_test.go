@@ -118,26 +118,32 @@ func TestPassedDeadlineReachesNobody(t *testing.T) {
 // certain are the ways in which a write certainly is not sent.
 var certain = map[string]func(*testing.T) *Conn{
 	"nobody listens": func(t *testing.T) *Conn {
+		t.Helper()
 		server := servers.NewRedis(t)
 		server.Kill()
 		return open(t, server.Addr)
 	},
 	"closed before the greeting": func(t *testing.T) *Conn {
+		t.Helper()
 		p := newProxy(t, shared.Addr)
 		p.deaf.Store(true)
 		return open(t, p.addr)
 	},
 	"wrong password": func(t *testing.T) *Conn {
+		t.Helper()
 		server := servers.NewRedis(t, "--requirepass", "right")
 		return openWith(t, Config{Addresses: []string{server.Addr}, Password: "wrong"})
 	},
 	"no password": func(t *testing.T) *Conn {
+		t.Helper()
 		return open(t, servers.NewRedis(t, "--requirepass", "right").Addr)
 	},
 	"out of memory": func(t *testing.T) *Conn {
+		t.Helper()
 		return open(t, servers.NewRedis(t, "--maxmemory", "1").Addr)
 	},
 	"closed connection": func(t *testing.T) *Conn {
+		t.Helper()
 		conn := open(t, shared.Addr)
 		_ = conn.Close()
 		return conn

@@ -10,8 +10,16 @@ import (
 func TestSequenceCounts(t *testing.T) {
 	s, key := open(t, shared.Addr).Sequencer(), fresh(t)
 	for _, step := range []struct{ count, floor, first int64 }{
-		{1, 0, 1}, {1, 0, 2}, {10, 0, 3}, {1, 0, 13}, {1, 5000, 5001}, {1, 10, 5002}, {1, -7, 5003},
-		{1, math.MaxInt32, math.MaxInt32 + 1}, {3, 9007199254740992, 9007199254740993}, {1, 0, 9007199254740996},
+		{1, 0, 1},
+		{1, 0, 2},
+		{10, 0, 3},
+		{1, 0, 13},
+		{1, 5000, 5001},
+		{1, 10, 5002},
+		{1, -7, 5003},
+		{1, math.MaxInt32, math.MaxInt32 + 1},
+		{3, 9007199254740992, 9007199254740993},
+		{1, 0, 9007199254740996},
 	} {
 		if first := must(s.Next(t.Context(), key, step.count, step.floor))(t); first != step.first {
 			t.Fatalf("%+v: first is %d", step, first)

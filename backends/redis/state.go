@@ -15,12 +15,13 @@ import (
 type StateOptions struct{ Encoding Encoding }
 
 // State keeps each value in one Redis string under the key as it is given. A
-// plain Get is one command, a plain Put or Delete one, a conditional one one
-// script. Reads go to the master. Under EncodingRaw the ETag is a hash of the
+// plain Get, Put or Delete is one command, a conditional write one script.
+// Reads go to the master. Under EncodingRaw the ETag is a hash of the
 // content, so that a value written back has its old tag again.
 type State struct {
-	conn  *Conn
-	codec codec
+	conn     *Conn
+	encoding Encoding
+	codec    codec
 }
 
 var (

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
@@ -16,7 +17,9 @@ const (
 )
 
 // luaCondition holds the functions that scripts share to judge conditions.
-// A condition is ” for none, '*' for any tag, or '=' and the tags in a row.
+// A condition is empty for none, '*' for any tag, or '=' and the tags in a row.
+//
+//nolint:dupword // Lua closes a block in a block with two words
 var luaCondition = fmt.Sprintf(`
 local function current(key, encoding, by_tag)
   if not by_tag then return redis.call('EXISTS', key) == 1 end
@@ -66,18 +69,18 @@ return 1`)
 
 // luaBytes writes bytes as a Lua string literal's content.
 func luaBytes(text string) string {
-	out := ""
+	var out strings.Builder
 	for i := range len(text) {
-		out += fmt.Sprintf(`\%03d`, text[i])
+		_, _ = fmt.Fprintf(&out, `\%03d`, text[i])
 	}
-	return out
+	return out.String()
 }
 
 // guarded runs a conditional write.
 func (s *State) guarded(ctx context.Context, key string, options backends.WriteOptions, verb string, stored []byte) error {
 	match, none := s.packed(options.Condition)
 	verdict, err := guardedWrite.run(ctx, s.conn, writing, []string{key},
-		string(s.codec.name()), match, none, verb, stored, wholeMilliseconds(options.TTL))
+		string(s.encoding), match, none, verb, stored, wholeMilliseconds(options.TTL))
 	if err != nil {
 		return err
 	}

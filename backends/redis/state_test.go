@@ -9,11 +9,14 @@ import (
 	"github.com/ottogate/ottogate/problem"
 )
 
-func encodings(t *testing.T, test func(*testing.T, *State)) {
-	conn := open(t, shared.Addr)
+// encodings are stores of both kinds.
+func encodings(t *testing.T) map[string]*State {
+	t.Helper()
+	conn, stores := open(t, shared.Addr), map[string]*State{}
 	for _, encoding := range []Encoding{EncodingEnvelope, EncodingRaw} {
-		t.Run(string(encoding), func(t *testing.T) { test(t, conn.State(StateOptions{Encoding: encoding})) })
+		stores[string(encoding)] = conn.State(StateOptions{Encoding: encoding})
 	}
+	return stores
 }
 
 func TestEveryByteComesBack(t *testing.T) {
@@ -21,16 +24,18 @@ func TestEveryByteComesBack(t *testing.T) {
 	for i := range all {
 		all[i] = byte(i)
 	}
-	encodings(t, func(t *testing.T, s *State) {
-		for length := range len(all) + 1 {
-			key := fresh(t)
-			etag := must(s.Put(t.Context(), key, backends.Value{Data: all[:length]}, backends.WriteOptions{}))(t)
-			item := must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
-			if !bytes.Equal(item.Data, all[:length]) || item.Data == nil || item.ETag != etag {
-				t.Fatalf("put %x as %s, got %x as %s", all[:length], etag, item.Data, item.ETag)
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			for length := range len(all) + 1 {
+				key := fresh(t)
+				etag := must(s.Put(t.Context(), key, backends.Value{Data: all[:length]}, backends.WriteOptions{}))(t)
+				item := must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
+				if !bytes.Equal(item.Data, all[:length]) || item.Data == nil || item.ETag != etag {
+					t.Fatalf("put %x as %s, got %x as %s", all[:length], etag, item.Data, item.ETag)
+				}
 			}
-		}
-	})
+		})
+	}
 }
 
 func TestContentTypeIsKept(t *testing.T) {
@@ -45,58 +50,66 @@ func TestContentTypeIsKept(t *testing.T) {
 }
 
 func TestAbsentIsNotEmpty(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		_, err := s.Get(t.Context(), fresh(t), backends.ReadOptions{WithTTL: true})
-		wantCode(t, err, problem.NoSuchKey)
-	})
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.Get(t.Context(), fresh(t), backends.ReadOptions{WithTTL: true})
+			wantCode(t, err, problem.NoSuchKey)
+		})
+	}
 }
 
 func TestPutAndGetAreOneCommandEach(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		key := fresh(t)
-		before := s.conn.Stats().Commands
-		must(s.Put(t.Context(), key, backends.Value{}, backends.WriteOptions{TTL: time.Minute}))(t)
-		must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
-		if sent := s.conn.Stats().Commands - before; sent != 2 {
-			t.Fatalf("sent %d commands", sent)
-		}
-	})
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			key := fresh(t)
+			before := s.conn.Stats().Commands
+			must(s.Put(t.Context(), key, backends.Value{}, backends.WriteOptions{TTL: time.Minute}))(t)
+			must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
+			if sent := s.conn.Stats().Commands - before; sent != 2 {
+				t.Fatalf("sent %d commands", sent)
+			}
+		})
+	}
 }
 
 func TestTTLIsSetWithTheValueAndGoesWithTheNext(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		key := fresh(t)
-		for _, options := range []backends.WriteOptions{{TTL: time.Minute}, {TTL: time.Minute, Condition: backends.Condition{IfNoneMatch: []string{"x"}}}} {
-			must(s.Put(t.Context(), key, backends.Value{}, options))(t)
-			item := must(s.Get(t.Context(), key, backends.ReadOptions{WithTTL: true}))(t)
-			if item.TTL <= 50*time.Second || item.TTL > time.Minute {
-				t.Fatalf("ttl is %s", item.TTL)
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			key := fresh(t)
+			for _, options := range []backends.WriteOptions{{TTL: time.Minute}, {TTL: time.Minute, Condition: backends.Condition{IfNoneMatch: []string{"x"}}}} {
+				must(s.Put(t.Context(), key, backends.Value{}, options))(t)
+				item := must(s.Get(t.Context(), key, backends.ReadOptions{WithTTL: true}))(t)
+				if item.TTL <= 50*time.Second || item.TTL > time.Minute {
+					t.Fatalf("ttl is %s", item.TTL)
+				}
+				must(s.Put(t.Context(), key, backends.Value{}, backends.WriteOptions{}))(t)
+				if item = must(s.Get(t.Context(), key, backends.ReadOptions{WithTTL: true}))(t); item.TTL != 0 {
+					t.Fatalf("ttl is %s after a write without", item.TTL)
+				}
 			}
-			must(s.Put(t.Context(), key, backends.Value{}, backends.WriteOptions{}))(t)
-			if item = must(s.Get(t.Context(), key, backends.ReadOptions{WithTTL: true}))(t); item.TTL != 0 {
-				t.Fatalf("ttl is %s after a write without", item.TTL)
-			}
-		}
-	})
+		})
+	}
 }
 
 // TestConditionsAgreeWithTheContract tries every kind of condition on present
 // and absent keys against Condition.Holds.
 func TestConditionsAgreeWithTheContract(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		other := must(s.Put(t.Context(), fresh(t), backends.Value{Data: []byte("other")}, backends.WriteOptions{}))(t)
-		for _, present := range []bool{true, false} {
-			for mask := range 1 << 6 {
-				key, etag := fresh(t), ""
-				if present {
-					etag = must(s.Put(t.Context(), key, backends.Value{Data: []byte("mine")}, backends.WriteOptions{}))(t)
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			other := must(s.Put(t.Context(), fresh(t), backends.Value{Data: []byte("other")}, backends.WriteOptions{}))(t)
+			for _, present := range []bool{true, false} {
+				for mask := range 1 << 6 {
+					key, etag := fresh(t), ""
+					if present {
+						etag = must(s.Put(t.Context(), key, backends.Value{Data: []byte("mine")}, backends.WriteOptions{}))(t)
+					}
+					condition := conditionOf(mask, etag, other)
+					_, err := s.Put(t.Context(), key, backends.Value{Data: []byte("new")}, backends.WriteOptions{Condition: condition})
+					checkVerdict(t, err, condition, present, etag)
 				}
-				condition := conditionOf(mask, etag, other)
-				_, err := s.Put(t.Context(), key, backends.Value{Data: []byte("new")}, backends.WriteOptions{Condition: condition})
-				checkVerdict(t, err, condition, present, etag)
 			}
-		}
-	})
+		})
+	}
 }
 
 // conditionOf builds a condition out of six choices.
@@ -125,23 +138,25 @@ func checkVerdict(t *testing.T, err error, condition backends.Condition, present
 }
 
 func TestConditionalDelete(t *testing.T) {
-	encodings(t, func(t *testing.T, s *State) {
-		key := fresh(t)
-		etag := must(s.Put(t.Context(), key, backends.Value{Data: []byte("1")}, backends.WriteOptions{}))(t)
-		newest := must(s.Put(t.Context(), key, backends.Value{Data: []byte("2")}, backends.WriteOptions{}))(t)
-		match := func(etag string) backends.WriteOptions {
-			return backends.WriteOptions{Condition: backends.Condition{IfMatch: []string{etag}}}
-		}
-		wantCode(t, s.Delete(t.Context(), key, match(etag)), problem.PreconditionFailed)
-		must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
-		if err := s.Delete(t.Context(), key, match(newest)); err != nil {
-			t.Fatal(err)
-		}
-		wantCode(t, s.Delete(t.Context(), key, match(newest)), problem.PreconditionFailed)
-		if err := s.Delete(t.Context(), key, backends.WriteOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	})
+	for name, s := range encodings(t) {
+		t.Run(name, func(t *testing.T) {
+			key := fresh(t)
+			etag := must(s.Put(t.Context(), key, backends.Value{Data: []byte("1")}, backends.WriteOptions{}))(t)
+			newest := must(s.Put(t.Context(), key, backends.Value{Data: []byte("2")}, backends.WriteOptions{}))(t)
+			match := func(etag string) backends.WriteOptions {
+				return backends.WriteOptions{Condition: backends.Condition{IfMatch: []string{etag}}}
+			}
+			wantCode(t, s.Delete(t.Context(), key, match(etag)), problem.PreconditionFailed)
+			must(s.Get(t.Context(), key, backends.ReadOptions{}))(t)
+			if err := s.Delete(t.Context(), key, match(newest)); err != nil {
+				t.Fatal(err)
+			}
+			wantCode(t, s.Delete(t.Context(), key, match(newest)), problem.PreconditionFailed)
+			if err := s.Delete(t.Context(), key, backends.WriteOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 }
 
 func TestForeignBytesAreNotGuessed(t *testing.T) {

@@ -81,7 +81,7 @@ func (p *Process) waitReady(ctx context.Context) error {
 	for {
 		select {
 		case <-p.exited:
-			return fmt.Errorf("it exited: %v", p.exit)
+			return errors.Join(errors.New("it exited"), p.exit)
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), last)
 		case <-tick.C:

@@ -96,7 +96,7 @@ func redisVersion(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("redis-server --version: %w", err)
 	}
-	for _, word := range strings.Fields(string(out)) {
+	for word := range strings.FieldsSeq(string(out)) {
 		if version, ok := strings.CutPrefix(word, "v="); ok {
 			return version, nil
 		}

@@ -19,9 +19,9 @@ type RedisCluster struct{ Nodes []*Redis }
 
 // Addresses are the nodes' addresses.
 func (c *RedisCluster) Addresses() []string {
-	var addresses []string
-	for _, node := range c.Nodes {
-		addresses = append(addresses, node.Addr)
+	addresses := make([]string, len(c.Nodes))
+	for i, node := range c.Nodes {
+		addresses[i] = node.Addr
 	}
 	return addresses
 }
@@ -240,7 +240,7 @@ func tell(ctx context.Context, addr string, args ...any) error {
 // ask is tell with the answer as text; maps come as name:value.
 func ask(ctx context.Context, addr string, args ...any) (string, error) {
 	client := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, DialerRetries: 1})
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	answer, err := client.Do(ctx, args...).Result()
 	return fmt.Sprint(answer), err
 }
