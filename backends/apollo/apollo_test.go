@@ -261,6 +261,57 @@ func TestRepeatedNotificationsDoNotSpin(t *testing.T) {
 	}
 }
 
+// TestServersThatAnswerAtOnceAreNotFlooded: one that repeats itself, and a
+// cache that answers 304 without holding the poll.
+func TestServersThatAnswerAtOnceAreNotFlooded(t *testing.T) {
+	for name, notification := range map[string]func(http.ResponseWriter){
+		"repeats itself": func(w http.ResponseWriter) {
+			_, _ = io.WriteString(w, `[{"namespaceName":"application","notificationId":7}]`)
+		},
+		"holds nothing": func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotModified) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var polls atomic.Int32
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/notifications/v2" {
+					polls.Add(1)
+					notification(w)
+					return
+				}
+				_, _ = io.WriteString(w, `{"appId":"demo","namespaceName":"application","configurations":{},"releaseKey":"1"}`)
+			}))
+			t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+			read(t, openStore(t, quick, Config{ConfigService: server.URL}), application)
+			time.Sleep(time.Second)
+			if asked := polls.Load(); asked < 2 || asked > 10 {
+				t.Errorf("%d polls within a second", asked)
+			}
+		})
+	}
+}
+
+func TestAGroupThatJoinsAHangingPollIsWatched(t *testing.T) {
+	apollo := startApollo(t, devstack.ApolloConfig{})
+	gate := startGate(t, apollo.URL())
+	store := openStore(t, quick, Config{ConfigService: gate.URL})
+	read(t, store, application)
+	eventually(t, "the first poll is answered", func() bool { return gate.count("/notifications 200") == 1 })
+	time.Sleep(50 * time.Millisecond) // and the second one hangs
+	later := backends.GroupRef{App: "demo", Group: "later"}
+	if _, err := apollo.Release("demo", "default", "later", map[string]string{"k": "1"}); err != nil {
+		t.Fatal(err)
+	}
+	version := read(t, store, later).Version
+	if _, err := apollo.Release("demo", "default", "later", map[string]string{"k": "2"}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := store.Changed(ctx, later, version); err != nil {
+		t.Errorf("its change is not seen within a second: %v", err)
+	}
+}
+
 func TestADeletedGroupIsGone(t *testing.T) {
 	folder := t.TempDir()
 	apollo := startApollo(t, devstack.ApolloConfig{})
@@ -365,6 +416,32 @@ func TestTheSuffixPropertiesNamesTheSameGroup(t *testing.T) {
 	}
 }
 
+func TestNoValueAndNoSecretIsLogged(t *testing.T) {
+	const value, secret = "canary-value", "canary-secret"
+	bodies := []string{
+		`{"appId":"demo","namespaceName":"application","configurations":{"k":"` + value + `"},"releaseKey":1}`,
+		`{"appId":"demo","namespaceName":"application","configurations":{"k":"` + value,
+		`{"appId":"other","configurations":{"k":"` + value + `"},"releaseKey":"1"}`,
+	}
+	for i, body := range bodies {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+		t.Cleanup(server.Close)
+		var log strings.Builder
+		store, err := open(t.Context(), Config{ConfigService: server.URL, Apps: map[string]App{"demo": {Secret: secret}}}, quick, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = store.Group(t.Context(), application)
+		_ = store.Close()
+		if problem.CodeOf(err) != problem.BadBackend || log.Len() == 0 {
+			t.Errorf("body %d: %v, logged %q", i, err, log.String())
+		}
+		if text := log.String() + err.Error(); strings.Contains(text, value) || strings.Contains(text, secret) {
+			t.Errorf("body %d: %s", i, text)
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	apollo := startApollo(t, devstack.ApolloConfig{})
 	store := openStore(t, quick, Config{ConfigService: apollo.URL()})
@@ -374,5 +451,24 @@ func TestProbe(t *testing.T) {
 	_ = apollo.Stop()
 	if err := store.Probe(t.Context()); problem.CodeOf(err) != problem.Unavailable {
 		t.Errorf("Apollo is down: %v", err)
+	}
+}
+
+func BenchmarkGroup(b *testing.B) {
+	apollo, err := devstack.StartApollo(b.Context(), devstack.ApolloConfig{Seed: devstack.ApolloDemo()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer apollo.Stop()
+	store, err := Open(b.Context(), Config{ConfigService: apollo.URL()}, silent)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := store.Group(b.Context(), application); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -123,7 +123,7 @@ func (s *Store) judge(ctx context.Context, ref backends.GroupRef, kept *kept, sn
 	case s.lifetime.Err() != nil:
 		return nil, errClosed()
 	default:
-		s.log.Warn("apollo: a group cannot be loaded", "app", ref.App, "group", ref.Group, "error", err)
+		s.log.Debug("apollo: a group cannot be loaded", "app", ref.App, "group", ref.Group, "error", err)
 		return nil, classify(ctx, err)
 	}
 }

@@ -188,6 +188,7 @@ var configChecks = []check[*configBed]{
 						t.Errorf("torn: %v", r.Items)
 						return
 					}
+					time.Sleep(50 * time.Microsecond) // the other checks want to run too
 				}
 			})
 		}
