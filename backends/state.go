@@ -53,7 +53,18 @@ type ReadOptions struct {
 type WriteOptions struct {
 	Condition
 	TTL         time.Duration // 0 = no expiry
+	KeepTTL     bool          // keep the expiry that the value has; TTL is ignored
 	Consistency Consistency
+	Fence       *Fence // refuse the write when a newer fence of the resource was seen
+}
+
+// Fence guards a write by a lock's token: the write is problem.StaleFence and
+// changes nothing when a write with a larger token of the same resource was
+// applied before on this store; else the token is remembered in the same
+// atomic step.
+type Fence struct {
+	Resource string // complete, as the lock's was
+	Token    uint64
 }
 
 // Condition is If-Match and If-None-Match of RFC 9110 §13, tags unquoted.
@@ -119,3 +130,92 @@ type ListedItem struct {
 	Key string // complete, as List's prefix was
 	Item
 }
+
+// Incrementer is a StateStore that can count.
+type Incrementer interface {
+	// Increment adds to the whole number stored under key, in one atomic step
+	// and with full 64-bit precision; an absent key is 0 and is created
+	// without expiry, an expiry that is there is kept. The value is stored as
+	// JSON digits, so that Get reads it. A stored value that is no such
+	// number, an overflow and a result outside the bounds are
+	// problem.Unprocessable and change nothing.
+	Increment(ctx context.Context, key string, step Increment, options WriteOptions) (value int64, etag string, err error)
+}
+
+// Increment is a step of a counter.
+type Increment struct {
+	By       int64
+	Min, Max *int64 // bounds of the result; nil = none
+}
+
+// Transactor is a StateStore that can change several keys in one atomic step.
+type Transactor interface {
+	// Transact applies all operations in order or none. Results are in the
+	// order of the operations and hold what each alone would have answered.
+	// When one fails (a condition, a fence, a bound), nothing is applied, err
+	// is that first failure, and each failed operation has its own in its
+	// result. Keys that the backend cannot change together are
+	// problem.CrossSlot.
+	Transact(ctx context.Context, operations []Operation) ([]Result, error)
+}
+
+// OperationKind says what an Operation does.
+type OperationKind string
+
+// The kinds.
+const (
+	OperationGet       OperationKind = "get"
+	OperationPut       OperationKind = "put"
+	OperationDelete    OperationKind = "delete"
+	OperationIncrement OperationKind = "increment"
+)
+
+// Operation is one part of a transaction.
+type Operation struct {
+	Kind      OperationKind
+	Key       string
+	Value     Value     // of a put
+	Increment Increment // of an increment
+	Options   WriteOptions
+}
+
+// Result is what became of an Operation: an Item for get (as Get gives it), a
+// tag for put, a tag and the new digits for increment, or Err.
+type Result struct {
+	Item
+	Err error
+}
+
+// Watcher is a StateStore that tells of changes, whoever made them.
+type Watcher interface {
+	// Watch follows one key. It shows the latest state and may skip others.
+	Watch(ctx context.Context, key string) (StateWatch, error)
+}
+
+// StateWatch follows one key. It is used by one goroutine at a time, except
+// for Close.
+type StateWatch interface {
+	// Next gives the present state at its first call, and then waits for one
+	// that differs from what it gave last. After an error that is not ctx's
+	// the watch is of no further use.
+	Next(ctx context.Context) (StateChange, error)
+
+	// Close ends the watch; it may be called twice.
+	Close() error
+}
+
+// StateChange is what a key has become.
+type StateChange struct {
+	Kind ChangeKind
+	Item // of a put
+}
+
+// ChangeKind says what happened to a key.
+type ChangeKind string
+
+// The kinds of changes. A key that was absent from the start is ChangeDelete.
+const (
+	ChangePut    ChangeKind = "put"
+	ChangeDelete ChangeKind = "delete"
+	ChangeExpire ChangeKind = "expire"
+)

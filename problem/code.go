@@ -32,11 +32,13 @@ const (
 	LeaseExpired       Code = "lease-expired"
 	CursorExpired      Code = "cursor-expired"
 	PreconditionFailed Code = "precondition-failed"
+	StaleFence         Code = "stale-fence"
 	BodyTooLarge       Code = "body-too-large"
 	URITooLong         Code = "uri-too-long"
 	UnsupportedType    Code = "unsupported-media-type"
 	HeadersTooLarge    Code = "headers-too-large"
 	Unprocessable      Code = "unprocessable"
+	CrossSlot          Code = "cross-slot"
 	RateLimited        Code = "rate-limited"
 	TooManyInFlight    Code = "too-many-in-flight"
 	ClientClosed       Code = "client-closed"
@@ -92,10 +94,12 @@ var kinds = [...]Kind{
 	{LeaseExpired, 410, "Lease expired", false, "The lease was yours and has expired.", "Acquire the lock again; it gets a larger fence."},
 	{CursorExpired, 410, "Cursor expired", false, "The cursor points behind what the broker still keeps.", "Start again with from=earliest; records in between are gone."},
 	{PreconditionFailed, 412, "Precondition failed", false, "A condition of the request did not hold, and nothing was changed.", "Read the current state, decide again, and retry with its ETag."},
+	{StaleFence, 412, "Stale fence", false, "A write with a newer fence of this resource has been applied before; nothing was changed.", "Stop working under this lock: another owner has it, or had it after you."},
 	{BodyTooLarge, 413, "Body too large", false, "The body is larger than the limit that detail names.", "Send less, or have the limit raised."},
 	{URITooLong, 414, "URI too long", false, "The request target is longer than the limit.", "Shorten the key or the query."},
 	{UnsupportedType, 415, "Unsupported media type", false, "This route does not take a body of this Content-Type or Content-Encoding.", "Send the type that detail names, without a content encoding."},
 	{Unprocessable, 422, "Refused", false, "The request is well-formed, but what it asks cannot be done.", "Read detail and errors, and ask for something else."},
+	{CrossSlot, 422, "Keys in different slots", false, "A Redis Cluster cannot change these keys in one atomic step.", "Give the keys a common hash tag, as in orders/{42}/head and orders/{42}/lines, or send a batch that is not atomic."},
 	{RateLimited, 429, "Rate limit reached", true, "The calling app or address has used up its rate.", "Wait for Retry-After seconds."},
 	{TooManyInFlight, 429, "Too many requests in flight", true, "The calling app has as many requests in flight as it may.", "Wait for an answer before sending the next request."},
 	{HeadersTooLarge, 431, "Headers too large", false, "The headers together are larger than the limit.", "Send fewer or shorter headers."},
