@@ -17,9 +17,8 @@ const (
 	hubMemory  = 4 << 20                // of recent records, over all partitions of a topic
 	hubLook    = time.Second            // how often the topic's layout is looked at
 	hubPause   = 100 * time.Millisecond // after a failure
-	minWindow  = 64 << 10
-	patience   = 5 * time.Second // how long readers stand an outage before they are told
-	hubLingers = 10 * time.Second
+	minWindow  = 64 << 10               // of one partition
+	hubLingers = 10 * time.Second       // without users
 )
 
 // hub reads the end of one topic once, for all tails that have caught up. It
@@ -37,7 +36,7 @@ type hub struct {
 	mu      sync.Mutex
 	windows []*window     // by partition
 	changed chan struct{} // closed at every news
-	failing time.Time     // since when nothing can be read; zero while all is well
+	failing bool          // nothing can be read just now
 	err     error         // the hub is over
 
 	users int         // under hubs.mu
@@ -77,9 +76,7 @@ func (h *hub) end(err error) {
 func (h *hub) stumble() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.failing.IsZero() {
-		h.failing = time.Now()
-	}
+	h.failing = true
 }
 
 func (h *hub) pause() {
@@ -99,7 +96,7 @@ func (h *hub) wake() {
 func (h *hub) news() (<-chan struct{}, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.err == nil && !h.failing.IsZero() && time.Since(h.failing) > patience {
+	if h.err == nil && h.failing {
 		return h.changed, errAway(errLost)
 	}
 	return h.changed, h.err
@@ -251,7 +248,7 @@ func (h *hub) take(answer map[int32]fetched) (lost []int32, err error) {
 		}
 	}
 	if err == nil {
-		h.failing = time.Time{}
+		h.failing = false
 	}
 	if news {
 		h.wake()

@@ -63,8 +63,7 @@ func saramaConfig(config Config) (*sarama.Config, error) {
 	c.Producer.Partitioner = sarama.NewManualPartitioner // we choose, as Kafka's own client would
 	c.Producer.Return.Successes, c.Producer.Return.Errors = true, true
 	c.Producer.Retry.Max = retries
-	c.Producer.Transaction.Retry.Max = 1 // also the tries for a producer id; the uplink tries again
-	c.Producer.Transaction.Retry.Backoff = 20 * time.Millisecond
+	c.Producer.Transaction.Retry.Max = retries // also for a producer id, which a young broker has not ready at once
 
 	if config.TLS != nil {
 		c.Net.TLS.Enable, c.Net.TLS.Config = true, config.TLS
@@ -104,6 +103,7 @@ func bind(settings *sarama.Config, wires *wires) *sarama.Config {
 	c := *settings
 	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, wires
 	c.Producer.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(retryPause) }
+	c.Producer.Transaction.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(retryPause) }
 	c.Metadata.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(metadataPause) }
 	return &c
 }

@@ -18,6 +18,7 @@ const (
 	tailBytes = 256 << 10              // of one answer while a tail catches up
 	tailBatch = 64                     // records taken from a hub's partition at once
 	tailPause = 500 * time.Millisecond // after which a waiting tail looks again unasked
+	patience  = 5 * time.Second        // how long a tail stands an outage before it tells
 )
 
 // tail is one reader. It has no goroutine: Next takes records from the

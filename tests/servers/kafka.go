@@ -77,7 +77,13 @@ func (k *Kafka) Restart(ctx context.Context) error {
 // CreateTopic makes a topic with one replica. configs are pairs of a topic
 // setting and its value.
 func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int32, configs ...string) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addr))
+	return CreateTopic(ctx, k.Addr, name, partitions, configs...)
+}
+
+// CreateTopic makes a topic with one replica at any broker, and returns when
+// that broker leads all its partitions, which it learns later than the caller.
+func CreateTopic(ctx context.Context, addr, name string, partitions int32, configs ...string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	if err != nil {
 		return err
 	}
@@ -86,8 +92,21 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int32, 
 	for i := 0; i+1 < len(configs); i += 2 {
 		settings[configs[i]] = &configs[i+1]
 	}
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, settings, name)
-	return err
+	admin := kadm.NewClient(client)
+	if _, err := admin.CreateTopic(ctx, partitions, 1, settings, name); err != nil {
+		return err
+	}
+	for {
+		ends, err := admin.ListEndOffsets(ctx, name)
+		if err == nil && ends.Error() == nil && len(ends[name]) == int(partitions) {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err, ends.Error())
+		}
+	}
 }
 
 // NewKafka starts a broker that ends with the test. It fails the test when the
