@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/ottogate/ottogate/devstack"
 	"github.com/ottogate/ottogate/tests/servers"
@@ -54,8 +55,8 @@ func openBed(ctx context.Context, plan plan) (*bed, error) {
 
 // close ends everything, last in first out.
 func (b *bed) close() {
-	for i := len(b.toClose) - 1; i >= 0; i-- {
-		b.toClose[i]()
+	for _, end := range slices.Backward(b.toClose) {
+		end()
 	}
 }
 
