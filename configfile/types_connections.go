@@ -94,6 +94,8 @@ type Apollo struct {
 	ConfigService string `form:"urls" required:"true" yaml:"configService"`
 	// Cluster is the Apollo cluster that is read when a request names none.
 	Cluster string `default:"default" yaml:"cluster"`
+	// TLS is how https is verified; empty = by the system's roots.
+	TLS *ClientTLS `yaml:"tls"`
 }
 
 // ClientTLS is the client's side of an encrypted connection. An empty block is

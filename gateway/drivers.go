@@ -107,6 +107,10 @@ func openKafka(ctx context.Context, connection configfile.Connection, log *slog.
 // is a component's to say, so each component has its own client.
 func openApollo(ctx context.Context, connection configfile.Connection, log *slog.Logger) (*backend, error) {
 	settings := connection.Apollo
+	security, err := clientTLS(settings.TLS)
+	if err != nil {
+		return nil, err
+	}
 	return &backend{
 		config: func(component configfile.Config) (*apollo.Store, error) {
 			apps := make(map[string]apollo.App, len(component.Apps))
@@ -115,7 +119,7 @@ func openApollo(ctx context.Context, connection configfile.Connection, log *slog
 			}
 			return apollo.Open(ctx, apollo.Config{
 				ConfigService: settings.ConfigService, Cluster: settings.Cluster,
-				Apps: apps, Snapshots: component.Snapshots,
+				Apps: apps, Snapshots: component.Snapshots, TLS: security,
 			}, log)
 		},
 		close: func() error { return nil },

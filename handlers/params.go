@@ -152,7 +152,7 @@ func (t tags) has(etag string) bool {
 func tagsHeader(header http.Header, name string) tags {
 	var found tags
 	for _, line := range header.Values(name) {
-		for line = strings.TrimSpace(line); line != ""; line = strings.TrimLeft(line, " \t,") {
+		for line = strings.Trim(line, " \t,"); line != ""; line = strings.TrimLeft(line, " \t,") {
 			var tag string
 			tag, line = cutTag(line)
 			switch {
