@@ -186,6 +186,50 @@ func outcome(t *testing.T, g *gateway, method string) string {
 	return fmt.Sprintf("%d|%s", answer.StatusCode, text)
 }
 
+// A connection whose answer was broken, or ended where nobody can say, must not
+// carry another request, however open the upstream leaves it; and what is
+// wrong is refused when it is seen, not when the deadline passes.
+func TestDoubtfulAnswerSpoilsItsConnection(t *testing.T) {
+	for _, wire := range []string{
+		"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+		"SSH-2.0-OpenSSH_9.2\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison",
+		"HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+		"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+		"HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok",
+	} {
+		opened := make(chan struct{}, 10)
+		up := rawUpstream(t, func(c net.Conn, in *bufio.Reader) {
+			opened <- struct{}{}
+			for {
+				r, err := readRequest(in)
+				if err != nil {
+					return
+				}
+				if strings.HasSuffix(r.URL.Path, "/second") {
+					_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
+				} else {
+					_, _ = io.WriteString(c, wire)
+				}
+			}
+		})
+		g := through(t, "direct", up)
+		g.timeout = 10 * time.Second
+		begun := time.Now()
+		outcome(t, g, "GET")
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("%q took %v", wire, took)
+		}
+		if _, text := g.do(t, "GET", "/second", nil); text != "second" || len(opened) != 2 {
+			t.Errorf("%q: then got %q over %d connections", wire, text, len(opened))
+		}
+	}
+}
+
 // Both carriers must agree on the headers of every answer that both take.
 func TestCarriersAgreeOnHeaders(t *testing.T) {
 	const wire = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nConnection: x-hop, keep-alive\r\nX-Hop: 1\r\n" +

@@ -54,7 +54,7 @@ func (p *passage) classify(f *failure) *problem.Error {
 	case errors.As(f.err, &known):
 		copied := *known
 		return &copied
-	case p.r.Context().Err() != nil:
+	case p.callerLeft():
 		return problem.From(p.r.Context().Err())
 	case p.pool.ctx.Err() != nil:
 		return problem.Wrap(problem.ShuttingDown, f.err, "the gateway is shutting down")

@@ -364,3 +364,29 @@ func TestUnaskedBytesSpoilAConnection(t *testing.T) {
 		time.Sleep(60 * time.Millisecond)
 	}
 }
+
+func TestBodyLeftByADeadlineIsNotTheNextRequest(t *testing.T) {
+	bothCarriers(t, func(t *testing.T, carrier string) {
+		up := upstreamServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+		g := through(t, carrier, up.URL)
+		g.timeout = 100 * time.Millisecond
+		c, err := net.Dial("tcp", g.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = io.WriteString(c, "POST /s/ HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nsome")
+		in := bufio.NewReader(c)
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, answer.Body)
+		expect(t, answer, problem.DeadlineExceeded)
+		_, _ = io.WriteString(c, "GET /s/smuggled HTTP/1.1\r\nHost: h\r\n\r\n")
+		if more, err := http.ReadResponse(in, nil); err == nil || !answer.Close {
+			t.Errorf("the body was taken for a request: %v", more)
+		}
+	})
+}

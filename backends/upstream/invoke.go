@@ -43,6 +43,7 @@ type passage struct {
 	endpoint *endpoint
 	tryUntil time.Time // until, or sooner
 	fresh    bool      // use no kept connection: one was stale
+	broken   bool      // we broke off reading the caller's body, which ends its context too
 }
 
 // Invoke passes r to the service; see backends.Invoker. When an answer is cut
@@ -163,7 +164,7 @@ func (p *passage) carrier() carrier {
 // connection that was just being closed goes out once more on a new one (RFC
 // 9112 §9.3.1).
 func (p *passage) again(f *failure) bool {
-	if p.r.Context().Err() != nil || p.pool.ctx.Err() != nil || errors.As(f.err, new(callerFault)) {
+	if p.callerLeft() || p.broken || p.pool.ctx.Err() != nil || errors.As(f.err, new(callerFault)) {
 		return false
 	}
 	switch f.stage {
@@ -199,6 +200,9 @@ func (p *passage) idempotent() bool {
 	}
 	return p.r.Header.Get("Idempotency-Key") != ""
 }
+
+// callerLeft tells whether the caller has gone of itself.
+func (p *passage) callerLeft() bool { return !p.broken && p.r.Context().Err() != nil }
 
 // expects tells whether the caller waits for 100 Continue.
 func (p *passage) expects() bool {

@@ -79,17 +79,39 @@ func (c *reference) carry(w http.ResponseWriter, p *passage) *failure {
 	t.shield = &shield{ResponseWriter: w, passage: p, header: http.Header{}}
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { t.wrote.Store(true) }}
 	r := p.r.WithContext(httptrace.WithClientTrace(ctx, trace))
+	endBody := func() {}
 	if p.streams {
-		_ = http.NewResponseController(w).EnableFullDuplex()
-		t.shield.body = &watchedBody{ReadCloser: p.r.Body, r: p.r}
-		r.Body = t.shield.body
+		endBody = t.streamBody(ctx, r)
 	}
 	t.serve(r)
-	t.shield.haltBody()
-	if t.failure != nil && context.Cause(ctx) != nil && p.r.Context().Err() == nil {
+	endBody()
+	if t.failure != nil && context.Cause(ctx) != nil && !p.callerLeft() {
 		t.failure.err = context.Cause(ctx)
 	}
 	return t.failure
+}
+
+// streamBody has r's body watched. The Transport does not give up before its
+// read from the caller ends, so that is ended with ctx, and at the latest by
+// the function returned.
+func (t *trial) streamBody(ctx context.Context, r *http.Request) (end func()) {
+	control := http.NewResponseController(t.shield.ResponseWriter)
+	_ = control.EnableFullDuplex() // HTTP/2 has it anyway
+	body := &watchedBody{ReadCloser: r.Body, r: t.r}
+	t.shield.body, r.Body = body, body
+	halted := make(chan struct{})
+	halt := func() {
+		defer close(halted)
+		body.halt(control, t.reference.pool.limits.linger)
+	}
+	detach := context.AfterFunc(ctx, halt)
+	return func() {
+		if detach() {
+			halt()
+		}
+		<-halted
+		t.shield.abandonBody()
+	}
 }
 
 // boundHead cancels the try when the answer's headers are not there in time.

@@ -29,6 +29,8 @@ type watchedBody struct {
 	reading  sync.Mutex
 	finished atomic.Bool
 	halted   atomic.Bool
+	begun    atomic.Bool
+	woken    bool // a read was broken off while the caller was there
 	failed   atomic.Pointer[callerFault]
 }
 
@@ -38,13 +40,14 @@ func (b *watchedBody) Read(data []byte) (int, error) {
 	if b.halted.Load() {
 		return 0, errHalted
 	}
+	b.begun.Store(true)
 	n, err := b.ReadCloser.Read(data)
 	if err == io.EOF {
 		for name := range b.trailer {
 			b.trailer[name] = b.r.Trailer[name]
 		}
 		b.finished.Store(true)
-	} else if err != nil {
+	} else if err != nil && !b.halted.Load() {
 		b.failed.Store(&callerFault{err})
 	}
 	return n, err
@@ -56,8 +59,8 @@ func (s *shield) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 func (s *shield) Header() http.Header { return s.header }
 
 func (s *shield) WriteHeader(status int) {
-	if status == http.StatusContinue && !s.passage.expects() {
-		return
+	if status == http.StatusContinue {
+		return // the server says so itself when the body is read
 	}
 	if status < 200 {
 		inform(s.ResponseWriter, s.passage.r, status, fieldsOf(s.header))
@@ -115,25 +118,45 @@ func fieldsOf(header http.Header) []field {
 	return fields
 }
 
-// haltBody sees that nobody reads the caller's body any more: the Transport
-// may be at it still when the answer is through.
-func (s *shield) haltBody() {
-	if s.body == nil || s.body.finished.Load() {
+// halt sees that nobody reads the caller's body any more.
+func (b *watchedBody) halt(control *http.ResponseController, linger time.Duration) {
+	if b.finished.Load() {
 		return
 	}
-	s.body.halted.Store(true)
-	control := http.NewResponseController(s.ResponseWriter)
-	if !s.begun && s.passage.r.ProtoMajor == 1 {
-		s.ResponseWriter.Header().Set("Connection", "close")
+	b.halted.Store(true)
+	if b.idle() {
+		return
 	}
-	wakeReader(control, s.passage.pool.limits.linger, func(patience time.Duration) bool {
-		if s.body.reading.TryLock() {
-			s.body.reading.Unlock()
-			return true
-		}
+	b.woken = b.r.Context().Err() == nil
+	wakeReader(control, linger, func(patience time.Duration) bool {
 		time.Sleep(patience)
-		return false
+		return b.idle()
 	})
+}
+
+// idle tells whether no read is under way; of a halted body none begins.
+func (b *watchedBody) idle() bool {
+	free := b.reading.TryLock()
+	if free {
+		b.reading.Unlock()
+	}
+	return free
+}
+
+// abandonBody sees that what is left of a halted body is not taken for the
+// caller's next request.
+func (s *shield) abandonBody() {
+	switch {
+	case !s.body.halted.Load():
+	case s.begun:
+		control := http.NewResponseController(s.ResponseWriter)
+		_ = control.SetReadDeadline(time.Now().Add(s.passage.pool.limits.linger))
+	case s.body.begun.Load():
+		s.passage.broken = s.body.woken
+		if s.passage.r.ProtoMajor == 1 {
+			s.ResponseWriter.Header().Set("Connection", "close")
+		}
+	}
 }
 
 // announce gives the trailers that may pass; their values come with the end of

@@ -266,9 +266,13 @@ func TestEarlyAnswerEndsTheUpload(t *testing.T) {
 		if answer.StatusCode != 413 || string(text) != "no" || !answer.Close {
 			t.Errorf("got %d %q, close=%v", answer.StatusCode, text, answer.Close)
 		}
+		begun := time.Now()
 		_, _ = io.WriteString(c, "GET /s/smuggled HTTP/1.1\r\nHost: h\r\n\r\n")
 		if more, err := http.ReadResponse(in, nil); err == nil {
 			t.Errorf("the body was taken for a request: %d", more.StatusCode)
+		}
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("the caller's connection was held for %v", took)
 		}
 	})
 }

@@ -156,6 +156,7 @@ func (u *upload) settle(x *exchange) bool {
 // body must not be taken for the caller's next request, so the connection ends
 // with this answer.
 func (u *upload) interrupt(x *exchange) {
+	x.broken = !x.callerLeft()
 	u.halted.Store(true)
 	_ = u.c.Close()
 	x.closeCaller()
