@@ -23,7 +23,7 @@ func keyOf(tb testing.TB, text string, notAfter time.Time) Key {
 func authenticator(tb testing.TB, anonymous string) *Authenticator {
 	tb.Helper()
 	a, err := NewAuthenticator(Apps{
-		"alice": {Keys: []Key{keyOf(tb, "old-alice", now), keyOf(tb, "alice-1", now.Add(time.Second)), keyOf(tb, "alice-2", time.Time{})}},
+		"alice": {Keys: []Key{keyOf(tb, "old-alice", now), keyOf(tb, "alice-1", now.Add(time.Second)), keyOf(tb, "alice-2", time.Time{}), keyOf(tb, "a.b.c", time.Time{})}},
 		"bob":   {Keys: []Key{keyOf(tb, "bob-1", time.Time{})}},
 		"demo":  {},
 	}, anonymous, func() time.Time { return now })

@@ -82,6 +82,15 @@ func TestDecidePrefix(t *testing.T) {
 	}
 }
 
+func TestASplitNodeKeepsWhatHangsBelow(t *testing.T) {
+	policy := policyOf(t, "state.read main/abcd", "state.read main/abce", "state.read main/axyz", "state.read main/**/end", "state.read main/ab")
+	for _, key := range []string{"abcd", "abce", "axyz", "q/end", "ab"} {
+		if !policy.Decide("orders", Request{Action: StateRead, Resource: "main/" + key}).Allowed {
+			t.Errorf("%s is denied", key)
+		}
+	}
+}
+
 func TestUnknownAppMayDoNothing(t *testing.T) {
 	policy := policyOf(t, "* **")
 	for _, action := range Actions() {
@@ -156,7 +165,11 @@ func TestDecideAsALinearSearch(t *testing.T) {
 				rules = append(rules, rule)
 			}
 		}
-		r := Request{Action: StateRead, Resource: someText.Draw(t, "text"), Prefix: rapid.Bool().Draw(t, "prefix")}
+		text := someText.Draw(t, "text")
+		if len(rules) > 0 && rapid.Bool().Draw(t, "likely") {
+			text = strings.ReplaceAll(rapid.SampledFrom(rules).Draw(t, "rule").pattern, "*", "")
+		}
+		r := Request{Action: StateRead, Resource: text, Prefix: rapid.Bool().Draw(t, "prefix")}
 		want := false
 		for _, rule := range rules {
 			want = want || reference(rule.pattern, r.Resource) && (!r.Prefix || strings.HasSuffix(rule.pattern, "**"))

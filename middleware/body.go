@@ -54,22 +54,18 @@ func (b *body) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	if int64(n) > b.left {
 		n, b.left = int(b.left), 0
-		b.disarm()
 		return n, problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", b.limit)
 	}
 	b.left -= int64(n)
-	switch {
-	case err == nil:
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = problem.Wrap(problem.BodyTimeout, err, "the body came too slowly")
-	default:
-		b.disarm()
 	}
 	return n, err
 }
 
 // arm sets the read deadline anew once a good part of it is used up, so that
-// a quick body pays for it once.
+// a quick body pays for it once. At the body's end the server itself takes the
+// deadline away.
 func (b *body) arm() {
 	if b.idle <= 0 && b.until.IsZero() {
 		return
@@ -84,14 +80,5 @@ func (b *body) arm() {
 	}
 	if !deadline.Equal(b.armed) && b.conn.SetReadDeadline(deadline) == nil {
 		b.armed = deadline
-	}
-}
-
-// disarm takes the deadline away: the server goes on reading, to notice when
-// the client leaves, and must not take our deadline for that.
-func (b *body) disarm() {
-	if !b.armed.IsZero() {
-		b.armed = time.Time{}
-		_ = b.conn.SetReadDeadline(time.Time{}) // nothing depends on a connection that is gone
 	}
 }

@@ -75,6 +75,7 @@ func TestTheRequestAfterTheLastIsShed(t *testing.T) {
 		return fine(c)
 	}))
 	engine.GET("/v1/thing", Handle(fine))
+	engine.GET("/healthz", Handle(fine))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -85,6 +86,9 @@ func TestTheRequestAfterTheLastIsShed(t *testing.T) {
 	wantProblem(t, w, problem.Overloaded)
 	if w.Header().Get("Retry-After") != "1" {
 		t.Errorf("Retry-After %q", w.Header().Get("Retry-After"))
+	}
+	if w := do(engine, "GET", "/healthz", http.NoBody); w.Code != http.StatusOK {
+		t.Errorf("the probe was shed: %d", w.Code)
 	}
 	close(leave)
 	<-done

@@ -73,6 +73,22 @@ func TestAProblemIsCountedUnderItsStatus(t *testing.T) {
 	wantCount(t, reg, `app="",method="GET",route="/v1/thing",status="409"`)
 }
 
+func TestAnAnswerThatFailedHalfWayIsNoSuccess(t *testing.T) {
+	engine, access, reg := observed(t)
+	engine.GET("/v1/thing", Handle(func(c *gin.Context) error {
+		c.String(http.StatusOK, "the first half")
+		return problem.New(problem.BadBackend, "half way")
+	}))
+	func() {
+		defer func() { _ = recover() }() // as the server does
+		get(engine)
+	}()
+	if line := access.all(t)[0]; line["status"] != 502.0 || line["code"] != "bad-backend" {
+		t.Errorf("line %v", line)
+	}
+	wantCount(t, reg, `app="",method="GET",route="/v1/thing",status="502"`)
+}
+
 func TestAPanicIsCountedAndLogged(t *testing.T) {
 	engine, access, reg := observed(t)
 	engine.GET("/v1/thing", func(*gin.Context) { panic("oh") }) //nolint:forbidigo // the very thing to recover from

@@ -120,6 +120,18 @@ func TestABegunAnswerIsCut(t *testing.T) {
 	}
 }
 
+func TestAnAbortIsNotAnswered(t *testing.T) {
+	engine := newEngine(outer()...)
+	engine.GET("/v1/thing", func(*gin.Context) { panic(http.ErrAbortHandler) }) //nolint:forbidigo // how a handler cuts its answer
+	server := httptest.NewServer(engine)
+	defer server.Close()
+	response, err := server.Client().Get(server.URL + "/v1/thing")
+	if err == nil {
+		_ = response.Body.Close()
+		t.Errorf("answered %s", response.Status)
+	}
+}
+
 func TestAnAnswerThatEndedProperlyIsWhole(t *testing.T) {
 	engine := newEngine(outer()...)
 	engine.GET("/v1/thing", Handle(func(c *gin.Context) error {
