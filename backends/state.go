@@ -61,7 +61,8 @@ type WriteOptions struct {
 // Fence guards a write by a lock's token: the write is problem.StaleFence and
 // changes nothing when a write with a larger token of the same resource was
 // applied before on this store; else the token is remembered in the same
-// atomic step.
+// atomic step. It is judged before the condition, and a write that is refused
+// leaves no token behind.
 type Fence struct {
 	Resource string // complete, as the lock's was
 	Token    uint64
@@ -135,10 +136,12 @@ type ListedItem struct {
 type Incrementer interface {
 	// Increment adds to the whole number stored under key, in one atomic step
 	// and with full 64-bit precision; an absent key is 0 and is created
-	// without expiry, an expiry that is there is kept. The value is stored as
-	// JSON digits, so that Get reads it. A stored value that is no such
-	// number, an overflow and a result outside the bounds are
-	// problem.Unprocessable and change nothing.
+	// without expiry, an expiry that is there is kept; the options' TTL and
+	// KeepTTL play no part. The value is stored as decimal digits, so that Get
+	// reads it: application/json, or the content type that the value has. A
+	// stored value that is not exactly the digits of a 64-bit integer ("-12";
+	// no "+1", "01", "1.0", " 1"), an overflow and a result outside the bounds
+	// are problem.Unprocessable and change nothing.
 	Increment(ctx context.Context, key string, step Increment, options WriteOptions) (value int64, etag string, err error)
 }
 
@@ -154,8 +157,11 @@ type Transactor interface {
 	// order of the operations and hold what each alone would have answered.
 	// When one fails (a condition, a fence, a bound), nothing is applied, err
 	// is that first failure, and each failed operation has its own in its
-	// result. Keys that the backend cannot change together are
-	// problem.CrossSlot.
+	// result; the other results are empty. A get of an absent key has
+	// problem.NoSuchKey in its result and fails nothing. Operations see what
+	// those before them did, also to the same key. With err of unknown
+	// outcome, the results hold the tags that the attempt would have left.
+	// Keys that the backend cannot change together are problem.CrossSlot.
 	Transact(ctx context.Context, operations []Operation) ([]Result, error)
 }
 
@@ -176,11 +182,12 @@ type Operation struct {
 	Key       string
 	Value     Value     // of a put
 	Increment Increment // of an increment
-	Options   WriteOptions
+	Options   WriteOptions // of a write
 }
 
-// Result is what became of an Operation: an Item for get (as Get gives it), a
-// tag for put, a tag and the new digits for increment, or Err.
+// Result is what became of an Operation: an Item for get (as Get gives it
+// without options), a tag for put, a tag and the new digits (in Data) for
+// increment, or Err.
 type Result struct {
 	Item
 	Err error
@@ -188,7 +195,8 @@ type Result struct {
 
 // Watcher is a StateStore that tells of changes, whoever made them.
 type Watcher interface {
-	// Watch follows one key. It shows the latest state and may skip others.
+	// Watch follows one key until Close; ctx bounds the beginning only. It
+	// shows the latest state and may skip others.
 	Watch(ctx context.Context, key string) (StateWatch, error)
 }
 
@@ -197,7 +205,8 @@ type Watcher interface {
 type StateWatch interface {
 	// Next gives the present state at its first call, and then waits for one
 	// that differs from what it gave last. After an error that is not ctx's
-	// the watch is of no further use.
+	// the watch is of no further use; after Close, which also ends a waiting
+	// Next, that error is problem.ClientClosed.
 	Next(ctx context.Context) (StateChange, error)
 
 	// Close ends the watch; it may be called twice.
@@ -213,7 +222,8 @@ type StateChange struct {
 // ChangeKind says what happened to a key.
 type ChangeKind string
 
-// The kinds of changes. A key that was absent from the start is ChangeDelete.
+// The kinds of changes. A key that was absent from the start is ChangeDelete;
+// one whose end came while nobody waited in Next may be told as either.
 const (
 	ChangePut    ChangeKind = "put"
 	ChangeDelete ChangeKind = "delete"
