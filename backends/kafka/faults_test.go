@@ -32,7 +32,7 @@ func refuseProduce(cluster *kfake.Cluster, refusal *kerr.Error, times int) *kfak
 // admin is another vendor's client, which knows nothing of ours.
 func admin(t *testing.T, cluster *kfake.Cluster, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(cluster.ListenAddrs()...))...)
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.DisableClientMetrics())...)
 	if err != nil {
 		t.Fatal(err)
 	}

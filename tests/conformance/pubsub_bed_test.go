@@ -70,7 +70,7 @@ func connectKafka(t *testing.T, address string) *pubsubBed {
 // stranger is another vendor's client.
 func (b *pubsubBed) stranger(t *testing.T, options ...kgo.Opt) *kgo.Client {
 	t.Helper()
-	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(b.address))...)
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(b.address), kgo.DisableClientMetrics())...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func (k *Kafka) CreateTopic(ctx context.Context, name string, partitions int32, 
 // CreateTopic makes a topic with one replica at any broker, and returns when
 // that broker leads all its partitions, which it learns later than the caller.
 func CreateTopic(ctx context.Context, addr, name string, partitions int32, configs ...string) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DisableClientMetrics())
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func kafkaAnswers(ctx context.Context, addr string) error {
 	if err := Accepts(addr)(ctx); err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RequestRetries(0))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DisableClientMetrics(), kgo.RequestRetries(0))
 	if err != nil {
 		return err
 	}
