@@ -133,7 +133,7 @@ func (p *passage) run(w http.ResponseWriter) error {
 		}
 		if f.stage == committed {
 			p.pool.log.Debug("answer cut", "service", p.service.name, "endpoint", p.endpoint.address, "error", f.err)
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) //nolint:forbidigo // the only way to cut an answer short
 		}
 		if !p.again(f) {
 			setOrigin(w.Header(), p)

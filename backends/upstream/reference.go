@@ -143,7 +143,7 @@ func (t *trial) serve(r *http.Request) {
 		if cut := recover(); cut == http.ErrAbortHandler {
 			t.failure = &failure{committed, io.ErrUnexpectedEOF}
 		} else if cut != nil {
-			panic(cut) // not ours: the middleware reports it
+			panic(cut) //nolint:forbidigo // not ours: the middleware reports it
 		}
 	}()
 	proxy := httputil.ReverseProxy{
@@ -206,14 +206,23 @@ func (t *trial) accept(answer *http.Response) error {
 		return babble("bad status line")
 	}
 	if answer.StatusCode == http.StatusSwitchingProtocols {
-		for name := range answer.Header {
-			if isOurs(dashed(name)) {
-				delete(answer.Header, name)
-			}
-		}
-		setOrigin(answer.Header, t.passage)
+		t.sign(answer.Header)
 	}
 	return nil
+}
+
+// sign puts our fields into the head of an upgrade, which the ReverseProxy
+// writes itself.
+func (t *trial) sign(header http.Header) {
+	for name := range header {
+		if isOurs(dashed(name)) {
+			delete(header, name)
+		}
+	}
+	setOrigin(header, t.passage)
+	if id := t.shield.ResponseWriter.Header()["X-Request-Id"]; id != nil {
+		header["X-Request-Id"] = id
+	}
 }
 
 func (t *trial) fail(_ http.ResponseWriter, _ *http.Request, err error) {

@@ -389,7 +389,7 @@ func TestWebSocketPasses(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	if app != "orders" || answer.Header.Get("Ottogate-Upstream") == "forged" || answer.Header.Get("Ottogate-Upstream") == "" {
+	if app != "orders" || answer.Header.Get("Ottogate-Upstream") == "forged" || answer.Header.Get("Ottogate-Upstream") == "" || answer.Header.Get("X-Request-Id") != "r-1" {
 		t.Errorf("upstream saw app %q, caller %v", app, answer.Header)
 	}
 }
