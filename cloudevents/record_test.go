@@ -54,8 +54,10 @@ func TestOtherRecordsAreNoEvents(t *testing.T) {
 }
 
 func TestJSONKeepsDigitsAndIsOneLine(t *testing.T) {
-	event := cloudevents.Event{ID: "1", Source: "/s", Type: "t", DataContentType: "application/json",
-		Data: []byte("{\r\n \"n\": 9007199254740993, \"x\": 1.10e+2\n}")}
+	event := cloudevents.Event{
+		ID: "1", Source: "/s", Type: "t", DataContentType: "application/json",
+		Data: []byte("{\r\n \"n\": 9007199254740993, \"x\": 1.10e+2\n}"),
+	}
 	got := string(event.AppendJSON([]byte("data: ")))
 	want := `data: {"specversion":"1.0","id":"1","source":"/s","type":"t","datacontenttype":"application/json","data":{"n":9007199254740993,"x":1.10e+2}}`
 	if got != want {

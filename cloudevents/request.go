@@ -18,7 +18,7 @@ type Defaults struct {
 	ID     string // "" = NewID(Time)
 	Source string
 	Type   string    // "" = DefaultType
-	Time   time.Time // when the event was received; used as its time
+	Time   time.Time // when the event was received; the zero time = now
 }
 
 // The media types of structured mode.
@@ -87,6 +87,9 @@ func (e *Event) setFromHeader(attribute string, values []string) error {
 
 // fill completes an event that nobody declared to be a CloudEvent.
 func (e *Event) fill(defaults Defaults) {
+	if defaults.Time.IsZero() {
+		defaults.Time = time.Now()
+	}
 	if e.Time.IsZero() {
 		e.Time = defaults.Time.UTC()
 	}

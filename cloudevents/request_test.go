@@ -75,6 +75,13 @@ func TestGivenIDIsTaken(t *testing.T) {
 	}
 }
 
+func TestTimeIsNowWhenNobodyNamesOne(t *testing.T) {
+	event, err := cloudevents.FromRequest(header(), nil, cloudevents.Defaults{Source: "/s"})
+	if err != nil || time.Since(event.Time).Abs() > time.Minute {
+		t.Fatalf("%v, %v", event.Time, err)
+	}
+}
+
 func TestEmptyBodyIsEmptyDataNotNone(t *testing.T) {
 	if event := mustRead(t, header(), ""); event.Data == nil || len(event.Data) != 0 {
 		t.Fatalf("%#v", event.Data)

@@ -24,8 +24,7 @@ func classify(err error) error {
 	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	var code sarama.KError
-	if errors.As(err, &code) {
+	if code, ok := errors.AsType[sarama.KError](err); ok {
 		return classifyCode(code, err)
 	}
 	if unreachable(err) {
@@ -45,26 +44,81 @@ func classifyWrite(err error) error {
 	return failure
 }
 
+// meaning is what a broker's error code means to callers.
+type meaning struct {
+	code   problem.Code
+	detail string
+}
+
+// What several codes have in common.
+var (
+	noLeader   = meaning{problem.Unavailable, "the partition has no leader right now"}
+	fewInSync  = meaning{problem.Unavailable, "the topic has too few replicas in sync right now"}
+	notReady   = meaning{problem.Unavailable, "the broker is not ready yet"}
+	outOfStep  = meaning{problem.Unavailable, "the broker and this gateway disagree about what was written before"}
+	notAllowed = meaning{problem.Unavailable, "the broker does not let this gateway do that"}
+	forbidden  = meaning{problem.Unprocessable, "the topic's settings do not allow this record; a compacted topic, for one, needs a key"}
+)
+
+// meanings are the codes that brokers are known to answer with; any other one
+// is problem.BadBackend.
+var meanings = map[sarama.KError]meaning{
+	sarama.ErrUnknownTopicOrPartition: {problem.NoSuchTopic, "the broker does not have this topic"},
+	sarama.ErrInvalidTopic:            {problem.InvalidName, "the broker refuses the topic's name"},
+	sarama.ErrMessageSizeTooLarge:     {problem.BodyTooLarge, "the record is larger than the topic allows"},
+	sarama.ErrInvalidRecord:           forbidden,
+	sarama.ErrInvalidTimestamp:        forbidden,
+	sarama.ErrPolicyViolation:         forbidden,
+
+	sarama.ErrTopicAuthorizationFailed:           notAllowed,
+	sarama.ErrClusterAuthorizationFailed:         notAllowed,
+	sarama.ErrTransactionalIDAuthorizationFailed: notAllowed,
+	sarama.ErrSASLAuthenticationFailed:           notAllowed,
+
+	sarama.ErrNotEnoughReplicas:            fewInSync,
+	sarama.ErrNotEnoughReplicasAfterAppend: fewInSync,
+	sarama.ErrRequestTimedOut:              fewInSync,
+
+	sarama.ErrLeaderNotAvailable:    noLeader,
+	sarama.ErrNotLeaderForPartition: noLeader,
+	sarama.ErrReplicaNotAvailable:   noLeader,
+	sarama.ErrFencedLeaderEpoch:     noLeader,
+	sarama.ErrUnknownLeaderEpoch:    noLeader,
+	sarama.ErrOffsetNotAvailable:    noLeader,
+	sarama.ErrBrokerNotAvailable:    noLeader,
+	sarama.ErrKafkaStorageError:     noLeader,
+
+	sarama.ErrNotController:                   notReady,
+	sarama.ErrOffsetsLoadInProgress:           notReady,
+	sarama.ErrConsumerCoordinatorNotAvailable: notReady,
+	sarama.ErrNetworkException:                notReady,
+	sarama.ErrThrottlingQuotaExceeded:         notReady,
+
+	sarama.ErrOutOfOrderSequenceNumber: outOfStep,
+	sarama.ErrInvalidProducerEpoch:     outOfStep,
+	sarama.ErrInvalidProducerIDMapping: outOfStep,
+	sarama.ErrUnknownProducerID:        outOfStep,
+	sarama.ErrProducerFenced:           outOfStep,
+}
+
 // classifyCode maps what a broker said.
 func classifyCode(code sarama.KError, err error) error {
-	switch code {
-	case sarama.ErrUnknownTopicOrPartition:
-		return problem.Wrap(problem.NoSuchTopic, err, "the broker does not have this topic")
-	case sarama.ErrInvalidTopic:
-		return problem.Wrap(problem.InvalidName, err, "the broker refuses the topic's name")
-	case sarama.ErrMessageSizeTooLarge:
-		return problem.Wrap(problem.BodyTooLarge, err, "the record is larger than the topic allows")
-	case sarama.ErrInvalidRecord, sarama.ErrInvalidTimestamp, sarama.ErrPolicyViolation:
-		return problem.Wrap(problem.Unprocessable, err, "the topic's settings do not allow this record; a compacted topic, for one, needs a key")
-	case sarama.ErrTopicAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrSASLAuthenticationFailed, sarama.ErrTransactionalIDAuthorizationFailed:
-		return away(err, "the broker does not let this gateway do that")
-	case sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend, sarama.ErrRequestTimedOut:
-		return away(err, "the topic has too few replicas in sync right now")
-	case sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition, sarama.ErrReplicaNotAvailable, sarama.ErrFencedLeaderEpoch,
-		sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrBrokerNotAvailable, sarama.ErrKafkaStorageError, sarama.ErrNotController:
-		return away(err, "the partition has no leader right now")
+	known, ok := meanings[code]
+	switch {
+	case !ok:
+		return problem.Wrap(problem.BadBackend, err, "the broker failed in an unexpected way")
+	case known.code == problem.Unavailable:
+		return away(err, known.detail)
 	}
-	return problem.Wrap(problem.BadBackend, err, "the broker failed in an unexpected way")
+	return &problem.Error{Code: known.code, Detail: known.detail, Err: err}
+}
+
+// wornOut says whether a failure will stay with a producer although its broker
+// is well: sarama refuses a partition for ten seconds, or the broker does not
+// believe the producer's count of records.
+func wornOut(err error) bool {
+	code, fromBroker := errors.AsType[sarama.KError](err)
+	return errors.Is(err, breaker.ErrBreakerOpen) || fromBroker && meanings[code] == outOfStep
 }
 
 // passing says whether a broker's answer will be another one once the client

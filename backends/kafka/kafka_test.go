@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 // testPatience bounds what a test waits for.
 const testPatience = 10 * time.Second
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -49,7 +51,7 @@ func broker(t *testing.T, options ...kfake.Opt) *kfake.Cluster {
 
 func open(t *testing.T, config Config) *Conn {
 	t.Helper()
-	conn, err := Open(t.Context(), config, slog.New(slog.DiscardHandler))
+	conn, err := Open(t.Context(), config, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestOpenDoesNotWaitForABroker(t *testing.T) {
 
 func TestOpenRefusesWhatCanNeverWork(t *testing.T) {
 	for _, config := range []Config{{}, {Brokers: []string{"x:1"}, SASL: &SASL{Mechanism: "magic", Username: "u", Password: "p"}}} {
-		if conn, err := Open(t.Context(), config, slog.New(slog.DiscardHandler)); err == nil {
+		if conn, err := Open(t.Context(), config, discard()); err == nil {
 			_ = conn.Close()
 			t.Errorf("%+v was accepted", config)
 		}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/eapache/go-resiliency/breaker"
 
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
@@ -159,8 +158,8 @@ func (l *lane) land(message *sarama.ProducerMessage, err error) {
 		f.landed <- landingOf(message)
 		return
 	}
-	if errors.Is(err, breaker.ErrBreakerOpen) {
-		l.session.replace() // sarama refuses the partition for ten seconds, however well it is
+	if wornOut(err) {
+		l.session.replace()
 	}
 	f.landed <- landing{err: classifyWrite(err)}
 }

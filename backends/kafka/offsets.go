@@ -9,10 +9,7 @@ import (
 
 // leaderTries is how often a question is put to a partition's leader before
 // the topic counts as unavailable; leaders move within that time.
-const (
-	leaderTries = 10
-	leaderPause = 100 * time.Millisecond
-)
+const leaderTries = 10
 
 // byLeader groups partitions by the broker that leads them. Partitions without
 // a leader are left out; err is the reason for the last one. It may block for
@@ -39,14 +36,13 @@ func (s *session) offsets(topic string, partitions []int32, at int64) (map[int32
 	var failure error
 	for try := range leaderTries {
 		if try > 0 {
-			time.Sleep(s.wires.pause(leaderPause))
+			time.Sleep(s.wires.pause(try, leaderTries))
 			_ = s.client.RefreshMetadata(topic) // if it fails, so does the next try
 		}
 		if failure = s.askOffsets(topic, missing(partitions, found), at, found); failure == nil {
 			return found, nil
 		}
-		var code sarama.KError
-		if errors.As(failure, &code) && !passing(code) || s.wires.ctx.Err() != nil {
+		if code, ok := errors.AsType[sarama.KError](failure); ok && !passing(code) || s.wires.ctx.Err() != nil {
 			break
 		}
 	}

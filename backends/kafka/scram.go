@@ -118,7 +118,7 @@ func (s *scram) mac(key []byte, text string) []byte {
 // scramFields splits a=1,b=2.
 func scramFields(message string) map[string]string {
 	fields := make(map[string]string)
-	for _, field := range strings.Split(message, ",") {
+	for field := range strings.SplitSeq(message, ",") {
 		if name, value, ok := strings.Cut(field, "="); ok {
 			fields[name] = value
 		}

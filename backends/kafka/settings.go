@@ -27,7 +27,6 @@ const (
 const (
 	retries        = 20
 	retryPause     = 100 * time.Millisecond
-	metadataPause  = 100 * time.Millisecond
 	metadataMaxAge = time.Minute
 )
 
@@ -102,8 +101,6 @@ func setSASL(c *sarama.Config, user *SASL) error {
 func bind(settings *sarama.Config, wires *wires) *sarama.Config {
 	c := *settings
 	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, wires
-	c.Producer.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(retryPause) }
-	c.Producer.Transaction.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(retryPause) }
-	c.Metadata.Retry.BackoffFunc = func(int, int) time.Duration { return wires.pause(metadataPause) }
+	c.Producer.Retry.BackoffFunc, c.Producer.Transaction.Retry.BackoffFunc, c.Metadata.Retry.BackoffFunc = wires.pause, wires.pause, wires.pause
 	return &c
 }

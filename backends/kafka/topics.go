@@ -151,7 +151,7 @@ func (t *topics) inherit(next, last *look) {
 func (t *topics) find(name string) (*topic, error) {
 	request := sarama.NewMetadataRequest(protocolVersion, []string{name})
 	request.AllowAutoTopicCreation = false
-	var failure error = sarama.ErrOutOfBrokers
+	failure := sarama.ErrOutOfBrokers
 	for range 3 { // one of several brokers may be down
 		broker := t.session.client.LeastLoadedBroker()
 		if broker == nil {

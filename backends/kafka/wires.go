@@ -60,12 +60,12 @@ func (w *wires) cut() {
 	clear(w.live)
 }
 
-// pause is d, or nothing once the wires are cut.
-func (w *wires) pause(d time.Duration) time.Duration {
+// pause is the time between two tries, nothing once the wires are cut.
+func (w *wires) pause(int, int) time.Duration {
 	if w.ctx.Err() != nil {
 		return 0
 	}
-	return d
+	return retryPause
 }
 
 // wire is one socket.
