@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/ottogate/ottogate/problem"
@@ -13,12 +14,14 @@ import (
 // body is a request's body under its limits: it ends with body-too-large when
 // more comes than may, and with body-timeout when nothing comes for too long.
 // Whoever reads it gets these as its error and need not look for them. It is
-// read by one goroutine, as every body is.
+// read by one goroutine at a time, which may be an upstream client's that still
+// reads when the answer is done.
 type body struct {
 	io.ReadCloser
 	left  int64 // may still come
 	limit int64 // for the detail
-	read  int64
+	read  atomic.Int64
+	over  atomic.Bool // the answer is done, and the connection is another request's
 
 	conn  *http.ResponseController
 	idle  time.Duration // the longest silence; 0 = no limit
@@ -31,7 +34,7 @@ func (b *body) size() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.read
+	return b.read.Load()
 }
 
 // lower makes the limit smaller before anything has been read.
@@ -51,7 +54,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.arm()
 	n, err := b.ReadCloser.Read(p)
-	b.read += int64(n)
+	b.read.Add(int64(n))
 	if int64(n) > b.left {
 		n, b.left = int(b.left), 0
 		return n, problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", b.limit)
@@ -67,7 +70,7 @@ func (b *body) Read(p []byte) (int, error) {
 // a quick body pays for it once. At the body's end the server itself takes the
 // deadline away.
 func (b *body) arm() {
-	if b.idle <= 0 && b.until.IsZero() {
+	if b.idle <= 0 && b.until.IsZero() || b.over.Load() {
 		return
 	}
 	now := time.Now()

@@ -68,6 +68,9 @@ func fail(c *gin.Context, err error) {
 
 // finish does what was left for the end.
 func (x *exchange) finish() {
+	if x.body != nil {
+		x.body.over.Store(true)
+	}
 	if x.end != nil {
 		x.end()
 	}

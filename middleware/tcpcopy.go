@@ -3,6 +3,8 @@ package middleware
 import (
 	"io"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -46,23 +48,35 @@ func TCPCopy(recorder Recorder) gin.HandlerFunc {
 		c.Writer = answer
 		x.end = func() { // once the answer is written, be it by Problems
 			taken.Duration = time.Since(taken.Time)
-			taken.Body, taken.BodySize = sent.data, sent.size
+			taken.Body, taken.BodySize = sent.soFar()
 			taken.Status, taken.ResponseHeader = answer.Status(), answer.Header()
-			taken.ResponseBody, taken.ResponseSize = answer.data, answer.size
+			taken.ResponseBody, taken.ResponseSize = answer.soFar()
 			recorder.Record(taken)
 		}
 		c.Next()
 	}
 }
 
-// kept is the beginning of what passed, and how much passed.
+// kept is the beginning of what passed, and how much passed. It may still be
+// passing when it is asked for: an upstream client can go on reading a body
+// after the answer is done.
 type kept struct {
 	limit int
-	data  []byte
-	size  int64
+
+	mu   sync.Mutex
+	data []byte
+	size int64
+}
+
+func (k *kept) soFar() ([]byte, int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clip(k.data), k.size
 }
 
 func (k *kept) pass(p []byte) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.size += int64(len(p))
 	if room := k.limit - len(k.data); room > 0 {
 		k.data = append(k.data, p[:min(room, len(p))]...)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -82,6 +83,23 @@ func TestARequestWithoutABodyKeepsNone(t *testing.T) {
 	}))
 	if w := get(engine); w.Code != http.StatusOK {
 		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestABodyMayBeReadAfterTheAnswer(t *testing.T) {
+	recorder, late := &keeper{}, make(chan error, 1)
+	engine := newEngine(outer(Limits(LimitsConfig{BodyIdle: time.Second}), TCPCopy(recorder))...)
+	engine.POST("/v1/thing", Handle(func(c *gin.Context) error {
+		body := c.Request.Body
+		go func() {
+			_, err := io.Copy(io.Discard, body)
+			late <- err
+		}()
+		return fine(c)
+	}))
+	do(engine, "POST", "/v1/thing", undeclared{strings.NewReader(strings.Repeat("x", 1<<20))})
+	if err := <-late; err != nil || len(recorder.all) != 1 {
+		t.Errorf("%v, %d exchanges", err, len(recorder.all))
 	}
 }
 
