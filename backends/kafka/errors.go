@@ -21,7 +21,7 @@ const retryAfter = time.Second
 // codes. Contexts' errors stay as they are.
 func classify(err error) error {
 	var known *problem.Error
-	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.As(err, &known) || ofContext(err) {
 		return err
 	}
 	if code, ok := errors.AsType[sarama.KError](err); ok {
@@ -31,6 +31,13 @@ func classify(err error) error {
 		return errAway(err)
 	}
 	return problem.Wrap(problem.BadBackend, err, "the broker's answer makes no sense")
+}
+
+// ofContext says whether a caller's context has ended. A socket that timed out
+// or was cut while dialling claims to be such an error too.
+func ofContext(err error) bool {
+	_, ofSocket := errors.AsType[*net.OpError](err)
+	return !ofSocket && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // classifyWrite is classify for a record that was handed over. Unless the

@@ -334,7 +334,21 @@ func TestSessionIsReplacedWithoutABreak(t *testing.T) {
 }
 
 func TestClassifyKeepsContextErrors(t *testing.T) {
-	if err := classify(context.Canceled); !errors.Is(err, context.Canceled) || classify(nil) != nil {
-		t.Fatal(err)
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded, nil} {
+		if err := classify(ended); !errors.Is(err, ended) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSocketErrorsAreNotThoseOfAContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, timeout := range []time.Duration{time.Nanosecond, time.Second} {
+		dialer := net.Dialer{Timeout: timeout}
+		_, err := dialer.DialContext(ctx, "tcp", "127.0.0.1:1")
+		wantCode(t, classify(err), problem.Unavailable)
+		_, err = dialer.Dial("tcp", "127.0.0.1:1")
+		wantCode(t, classify(err), problem.Unavailable)
 	}
 }

@@ -18,6 +18,7 @@ const comeback = 2 * time.Second
 type outageBed struct {
 	*pubsubBed
 	stop, start func(t *testing.T)
+	frozen      *servers.Kafka // nil where freezing would freeze the tests too
 }
 
 // TestPubSubOutage opens a broker per check, since each check breaks its own.
@@ -26,6 +27,7 @@ func TestPubSubOutage(t *testing.T) {
 		{"stopped broker: Unavailable at once, recovery after restart", outagePublish},
 		{"reader goes on after a restart without a gap", outageTail},
 		{"waiting callers are told inside their deadline", outageWaiting},
+		{"frozen broker: deadlines hold, then Unavailable at once, recovery after the thaw", outageFrozen},
 	}
 	conform(t, []driver[func(*testing.T) *outageBed]{
 		{"devstack", func(*testing.T) (func(*testing.T) *outageBed, string) { return breakableEmbedded, "(the dev stack's)" }},
@@ -56,8 +58,8 @@ func breakableEmbedded(t *testing.T) *outageBed {
 func breakableReal(t *testing.T, broker *servers.Kafka) *outageBed {
 	t.Helper()
 	return &outageBed{
-		pubsubBed: connectKafka(t, broker.Addr),
-		stop:      func(*testing.T) { broker.Kill() },
+		pubsubBed: connectKafka(t, broker.Addr), frozen: broker,
+		stop: func(*testing.T) { broker.Kill() },
 		start: func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -150,5 +152,32 @@ func outageWaiting(t *testing.T, open func(*testing.T) *outageBed) {
 		}
 	}
 	b.start(t)
+	b.recovers(t, topic)
+}
+
+// outageFrozen is for a broker in a process of its own; the driver's tests
+// freeze the sockets of the embedded one.
+func outageFrozen(t *testing.T, open func(*testing.T) *outageBed) {
+	b := open(t)
+	if b.frozen == nil {
+		return
+	}
+	topic := b.topic(t, 1)
+	b.sendValues(t, topic, "before")
+	b.frozen.Pause()
+	defer b.frozen.Resume()
+	const deadline = 500 * time.Millisecond
+	within(t, messaging, "a refusal at once", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), deadline)
+		defer cancel()
+		begin := time.Now()
+		_, err := b.Publish(ctx, topic, backends.Message{})
+		took := time.Since(begin)
+		if took > 2*deadline {
+			t.Fatalf("a deadline of %v took %v", deadline, took)
+		}
+		return problem.CodeOf(err) == problem.Unavailable && took < 10*time.Millisecond
+	})
+	b.frozen.Resume()
 	b.recovers(t, topic)
 }
