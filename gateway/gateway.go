@@ -87,10 +87,10 @@ func (g *Gateway) open(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	if g.apiAddr, err = g.listen("server.listen", g.file.Server.Listen); err != nil {
+	if g.apiAddr, err = g.listen(ctx, "server.listen", g.file.Server.Listen); err != nil {
 		return err
 	}
-	if g.adminAddr, err = g.listen("server.admin", g.file.Server.Admin); err != nil {
+	if g.adminAddr, err = g.listen(ctx, "server.admin", g.file.Server.Admin); err != nil {
 		return err
 	}
 	security, err := serverTLS(g.file.Server.TLS)

@@ -12,8 +12,8 @@ import (
 )
 
 // listen binds an address; the teardown closes it if no server comes to own it.
-func (g *Gateway) listen(setting, address string) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func (g *Gateway) listen(ctx context.Context, setting, address string) (net.Listener, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}

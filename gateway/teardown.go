@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // teardown is a stack of named steps that undo what was opened, last in,
@@ -32,10 +33,10 @@ func (t *teardown) pushClose(name string, undo func() error) {
 // run undoes every step, also when one fails, and reports all failures.
 func (t *teardown) run(ctx context.Context) error {
 	var failures []error
-	for i := len(t.steps) - 1; i >= 0; i-- {
-		if err := t.steps[i].undo(ctx); err != nil {
-			t.log.Warn("teardown step failed", "step", t.steps[i].name, "error", err)
-			failures = append(failures, fmt.Errorf("%s: %w", t.steps[i].name, err))
+	for _, step := range slices.Backward(t.steps) {
+		if err := step.undo(ctx); err != nil {
+			t.log.Warn("teardown step failed", "step", step.name, "error", err)
+			failures = append(failures, fmt.Errorf("%s: %w", step.name, err))
 		}
 	}
 	t.steps = nil

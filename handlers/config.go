@@ -157,7 +157,7 @@ func (h *Config) Group(c *gin.Context) error {
 //	@Failure		422	{object}	problem.Document
 //	@Router			/v1/config/{store}/{group}/{key} [get]
 func (h *Config) Key(c *gin.Context) error {
-	key, err := keyParam(c, "key")
+	key, err := keyParam(c)
 	if err != nil {
 		return err
 	}
@@ -269,14 +269,9 @@ func (r groupReader) stream(c *gin.Context, key *string) error {
 	if err != nil {
 		return err
 	}
-	events, err := openStream(c, "")
-	if err != nil {
-		return nil // the reader is gone already
-	}
+	events := openStream(c, "")
 	if last := lastEventID(c); last != current.Version {
-		if err := events.sendJSON(current.Version, "snapshot", snapshotOf(current, key)); err != nil {
-			return nil
-		}
+		events.sendJSON(current.Version, "snapshot", snapshotOf(current, key))
 	}
 	r.follow(ctx, events, current, key)
 	return nil
@@ -284,7 +279,7 @@ func (r groupReader) stream(c *gin.Context, key *string) error {
 
 // follow sends changes until the reader or the group is gone.
 func (r groupReader) follow(ctx context.Context, events *eventStream, current backends.ConfigReading, key *string) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !events.broken() {
 		waiting, cancel := context.WithTimeout(ctx, heartbeat)
 		next, err := r.store.Changed(waiting, r.ref, current.Version)
 		idle := waiting.Err() != nil
@@ -293,26 +288,22 @@ func (r groupReader) follow(ctx context.Context, events *eventStream, current ba
 		case ctx.Err() != nil:
 			return
 		case idle:
-			err = events.beat()
+			events.beat()
 		case err != nil:
 			events.fail(ctx, err)
 			return
 		default:
-			err = sendChange(events, current, next, key)
+			sendChange(events, current, next, key)
 			current = next
-		}
-		if err != nil {
-			return
 		}
 	}
 }
 
-func sendChange(events *eventStream, before, after backends.ConfigReading, key *string) error {
+func sendChange(events *eventStream, before, after backends.ConfigReading, key *string) {
 	change := changeBetween(before.Snapshot, after.Snapshot, key)
-	if key != nil && len(change.Added)+len(change.Modified)+len(change.Deleted) == 0 {
-		return nil
+	if key == nil || len(change.Added)+len(change.Modified)+len(change.Deleted) > 0 {
+		events.sendJSON(after.Version, "change", change)
 	}
-	return events.sendJSON(after.Version, "change", change)
 }
 
 // lastEventID is the tag that a reconnecting reader has seen.

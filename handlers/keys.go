@@ -61,10 +61,10 @@ func (s Keyspace) Trim(app, complete string) string {
 	return strings.TrimPrefix(complete, s.Of(app, ""))
 }
 
-// keyParam reads a catch-all path parameter: one slash, then the key, decoded
-// once and never interpreted as a path.
-func keyParam(c *gin.Context, name string) (string, error) {
-	return decodeKey(strings.TrimPrefix(c.Param(name), "/"))
+// keyParam reads the key at the end of the path: one slash, then the key,
+// decoded once and never interpreted as a path.
+func keyParam(c *gin.Context) (string, error) {
+	return decodeKey(strings.TrimPrefix(c.Param("key"), "/"))
 }
 
 func decodeKey(escaped string) (string, error) {

@@ -32,7 +32,7 @@ const (
 // Routes lists the block's lines of the contract.
 func (l *Lock) Routes() []Route {
 	const one = "/v1/lock/:store/*key"
-	right := keyed(access.Lock, "store")
+	right := keyed(access.Lock)
 	return []Route{
 		{Method: "POST", Path: one, Access: right, Handle: l.Acquire},
 		{Method: "PUT", Path: one, Access: right, Handle: l.Renew},
@@ -223,7 +223,7 @@ func (l *Lock) at(c *gin.Context) (LockComponent, string, error) {
 	if err != nil {
 		return component, "", err
 	}
-	resource, err := keyParam(c, "key")
+	resource, err := keyParam(c)
 	return component, resource, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -135,15 +136,7 @@ type tags struct {
 
 // has says whether the current tag is among them.
 func (t tags) has(etag string) bool {
-	if t.any {
-		return true
-	}
-	for _, tag := range t.list {
-		if tag == etag {
-			return true
-		}
-	}
-	return false
+	return t.any || slices.Contains(t.list, etag)
 }
 
 // tagsHeader reads a list of entity tags (RFC 9110 §8.8.3). Unquoted tags are

@@ -26,7 +26,7 @@ const maxCount = 1_000_000
 // Routes lists the block's lines of the contract.
 func (s *Sequence) Routes() []Route {
 	return []Route{
-		{Method: "POST", Path: "/v1/sequence/:store/*key", Access: keyed(access.Sequence, "store"), Handle: s.Next},
+		{Method: "POST", Path: "/v1/sequence/:store/*key", Access: keyed(access.Sequence), Handle: s.Next},
 	}
 }
 
@@ -68,7 +68,7 @@ func (s *Sequence) Next(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := keyParam(c, "key")
+	key, err := keyParam(c)
 	if err != nil {
 		return err
 	}

@@ -13,24 +13,29 @@ import (
 )
 
 // State answers /v1/state: opaque values under keys.
-type State struct{ Stores map[string]StateComponent }
+type State struct {
+	Stores   map[string]StateComponent
+	Policy   *access.Policy // decides each operation of a batch
+	MaxValue int            // bytes of a value that a patch may make
+}
 
 // StateComponent is one configured store.
 type StateComponent struct {
-	Store backends.StateStore
-	Keys  Keyspace
+	Store   backends.StateStore
+	Keys    Keyspace
+	MaxScan int // values that a query may read
 }
 
 // Routes lists the block's lines of the contract.
 func (s *State) Routes() []Route {
 	const one, all = "/v1/state/:store/*key", "/v1/state/:store"
-	read, write := keyed(access.StateRead, "store"), keyed(access.StateWrite, "store")
+	read, write := keyed(access.StateRead), keyed(access.StateWrite)
 	return []Route{
 		{Method: "GET", Path: one, Access: read, Handle: s.Get},
 		{Method: "HEAD", Path: one, Access: read, Handle: s.Head},
 		{Method: "PUT", Path: one, Access: write, Handle: s.Put},
 		{Method: "DELETE", Path: one, Access: write, Handle: s.Delete},
-		{Method: "GET", Path: all, Access: prefixed(access.StateRead, "store"), Handle: s.List},
+		{Method: "GET", Path: all, Access: prefixed(access.StateRead), Handle: s.List},
 		planned("PATCH", one),
 		planned("POST", all),
 		planned("POST", "/v1/query/:store"),
@@ -275,7 +280,7 @@ func (s *State) at(c *gin.Context) (StateComponent, string, error) {
 	if err != nil {
 		return component, "", err
 	}
-	key, err := keyParam(c, "key")
+	key, err := keyParam(c)
 	return component, component.Keys.Of(appOf(c), key), err
 }
 

@@ -36,19 +36,21 @@ func wantsStream(c *gin.Context) bool {
 	return c.Request.URL.RawQuery != "" && c.Query("stream") == "true"
 }
 
-// eventStream writes server-sent events. It belongs to one goroutine.
+// eventStream writes server-sent events. It belongs to one goroutine. The
+// first failure to write stays: it means that the reader is gone, which is no
+// fault, so writers go on and look at broken where they loop.
 type eventStream struct {
 	writer     http.ResponseWriter
 	controller *http.ResponseController
 	buffer     bytes.Buffer
+	failure    error
 }
 
 // openStream sends the headers. lastID, when not empty, is told at once, so
 // that a client that is cut off before the first event resumes where it began.
-func openStream(c *gin.Context, lastID string) (*eventStream, error) {
+func openStream(c *gin.Context, lastID string) *eventStream {
 	header := c.Writer.Header()
 	header.Set("Content-Type", eventStreamType)
-	header.Set("Cache-Control", "private, no-cache")
 	header.Set("X-Accel-Buffering", "no")
 	c.Status(http.StatusOK)
 	s := &eventStream{writer: c.Writer, controller: http.NewResponseController(c.Writer)}
@@ -57,12 +59,16 @@ func openStream(c *gin.Context, lastID string) (*eventStream, error) {
 		s.buffer.WriteString("id: " + lastID + "\n")
 	}
 	s.buffer.WriteString("\n")
-	return s, s.flush()
+	s.flush()
+	return s
 }
+
+// broken says that the reader is gone.
+func (s *eventStream) broken() bool { return s.failure != nil }
 
 // send writes one event; data holds no line breaks. An empty id or event is
 // left out.
-func (s *eventStream) send(id, event string, data []byte) error {
+func (s *eventStream) send(id, event string, data []byte) {
 	if event != "" {
 		s.buffer.WriteString("event: " + event + "\n")
 	}
@@ -72,37 +78,51 @@ func (s *eventStream) send(id, event string, data []byte) error {
 	s.buffer.WriteString("data: ")
 	s.buffer.Write(data)
 	s.buffer.WriteString("\n\n")
-	return s.flush()
+	s.flush()
 }
 
-// sendJSON is send for a value that encodes as one line of JSON.
-func (s *eventStream) sendJSON(id, event string, value any) error {
-	data, err := json.Marshal(value)
+// sendJSON is send for a value as one line of JSON.
+func (s *eventStream) sendJSON(id, event string, value any) {
+	data, err := encode(value)
 	if err != nil {
-		return err
+		s.failure = err
+		return
 	}
-	return s.send(id, event, data)
+	s.send(id, event, data)
 }
 
 // beat writes a comment that keeps the connection alive.
-func (s *eventStream) beat() error {
+func (s *eventStream) beat() {
 	s.buffer.WriteString(":\n\n")
-	return s.flush()
+	s.flush()
 }
 
 // fail ends the stream with the problem as its last event.
 func (s *eventStream) fail(ctx context.Context, err error) {
-	_ = s.sendJSON("", "error", problem.DocumentOf(err, request.From(ctx).ID)) // the reader may be gone
+	s.sendJSON("", "error", problem.DocumentOf(err, request.From(ctx).ID))
 }
 
-func (s *eventStream) flush() error {
-	if err := s.controller.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
+func (s *eventStream) flush() {
+	if s.failure == nil {
+		s.failure = s.controller.SetWriteDeadline(time.Now().Add(writeTimeout))
 	}
-	_, err := s.writer.Write(s.buffer.Bytes())
+	if s.failure == nil {
+		_, s.failure = s.writer.Write(s.buffer.Bytes())
+	}
+	if s.failure == nil {
+		s.failure = s.controller.Flush()
+	}
 	s.buffer.Reset()
-	if err != nil {
-		return err
+}
+
+// encode is json.Marshal without escapes for HTML, so that texts stay as they
+// are.
+func encode(value any) ([]byte, error) {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, err
 	}
-	return s.controller.Flush()
+	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

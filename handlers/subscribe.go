@@ -1,10 +1,8 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -45,14 +43,8 @@ type messageView struct {
 
 // messagePage is a part of a topic.
 type messagePage struct {
-	Messages []json.RawMessage `json:"messages"`
-	Cursor   string            `json:"cursor"` // where the next page begins
-}
-
-// documentedPage is messagePage as the specification shows it.
-type documentedPage struct {
 	Messages []messageView `json:"messages"`
-	Cursor   string        `json:"cursor"`
+	Cursor   string        `json:"cursor"` // where the next page begins
 } //	@name	MessagePage
 
 // Subscribe reads a topic without a group.
@@ -70,7 +62,7 @@ type documentedPage struct {
 //	@Param			max				query	int		false	"Messages in a page"	minimum(1)	maximum(1000)	default(100)
 //	@Param			stream			query	bool	false	"Same as Accept: text/event-stream"
 //	@Param			Last-Event-ID	header	string	false	"Go on behind this place; wins over cursor"
-//	@Success		200	{object}	documentedPage
+//	@Success		200	{object}	messagePage
 //	@Failure		404	{object}	problem.Document
 //	@Failure		410	{object}	problem.Document
 //	@Failure		501	{object}	problem.Document
@@ -171,7 +163,7 @@ func pageTopic(c *gin.Context, subscriber backends.Subscriber, topic string, sta
 
 // collect waits for a first message and takes what is there behind it.
 func collect(parent context.Context, tail backends.Tail, limit int, wait time.Duration) (messagePage, error) {
-	page := messagePage{Messages: []json.RawMessage{}}
+	page := messagePage{Messages: []messageView{}}
 	whole, cancel := request.From(parent).Bound(parent)
 	defer cancel()
 	for len(page.Messages) < limit {
@@ -185,11 +177,7 @@ func collect(parent context.Context, tail backends.Tail, limit int, wait time.Du
 		if err != nil {
 			return page, err
 		}
-		view, err := encode(viewOf(delivery))
-		if err != nil {
-			return page, err
-		}
-		page.Messages = append(page.Messages, view)
+		page.Messages = append(page.Messages, viewOf(delivery))
 		wait = settle
 	}
 	page.Cursor = tail.Cursor()
@@ -207,52 +195,45 @@ func streamTopic(c *gin.Context, subscriber backends.Subscriber, topic string, s
 		return err
 	}
 	defer func() { _ = tail.Close() }() // nothing is lost with a reader
-	events, err := openStream(c, tail.Cursor())
-	if err != nil {
-		return nil // the reader is gone already
-	}
+	events := openStream(c, tail.Cursor())
 	if lost {
-		err = sendGap(events, tail.Cursor())
+		sendGap(events, tail.Cursor())
 	}
-	for err == nil {
-		err = pass(c.Request.Context(), events, tail)
+	for ctx := c.Request.Context(); ctx.Err() == nil && !events.broken(); {
+		if !pass(ctx, events, tail) {
+			break
+		}
 	}
 	return nil
 }
 
-// errStreamOver ends a stream whose last event has been sent.
-var errStreamOver = errors.New("the stream is over")
-
-// pass sends the next message, or a heartbeat when none comes.
-func pass(parent context.Context, events *eventStream, tail backends.Tail) error {
+// pass sends the next message, or a heartbeat when none comes; it says whether
+// there can be more.
+func pass(parent context.Context, events *eventStream, tail backends.Tail) (more bool) {
 	ctx, cancel := context.WithTimeout(parent, heartbeat)
 	defer cancel()
 	delivery, err := tail.Next(ctx)
 	switch {
 	case parent.Err() != nil:
-		return parent.Err()
+		return false
 	case err != nil && ctx.Err() != nil:
-		return events.beat()
+		events.beat()
+		return true
 	case err != nil:
 		events.fail(parent, err)
-		return errStreamOver
+		return false
 	}
 	if delivery.Gap {
-		if err := sendGap(events, ""); err != nil {
-			return err
-		}
+		sendGap(events, "")
 	}
-	view, err := encode(viewOf(delivery))
-	if err != nil {
-		return err
-	}
-	return events.send(delivery.Cursor, "", view)
+	events.sendJSON(delivery.Cursor, "", viewOf(delivery))
+	return true
 }
 
 // sendGap tells that records between the last event and the next are lost to
 // retention.
-func sendGap(events *eventStream, cursor string) error {
-	return events.sendJSON(cursor, "gap", problem.DocumentOf(problem.New(problem.CursorExpired, "records were lost to retention"), ""))
+func sendGap(events *eventStream, cursor string) {
+	events.sendJSON(cursor, "gap", problem.DocumentOf(problem.New(problem.CursorExpired, "records were lost to retention"), ""))
 }
 
 // viewOf shows a record: as an event where it is one, else as bytes.
@@ -276,16 +257,4 @@ func viewOf(d backends.Delivery) messageView {
 		view.Data = &d.Value
 	}
 	return view
-}
-
-// encode is json.Marshal without escapes for HTML, so that an event's text
-// stays as it is.
-func encode(value any) ([]byte, error) {
-	var buffer bytes.Buffer
-	encoder := json.NewEncoder(&buffer)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }

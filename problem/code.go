@@ -39,6 +39,7 @@ const (
 	HeadersTooLarge    Code = "headers-too-large"
 	Unprocessable      Code = "unprocessable"
 	CrossSlot          Code = "cross-slot"
+	QueryTooWide       Code = "query-too-wide"
 	RateLimited        Code = "rate-limited"
 	TooManyInFlight    Code = "too-many-in-flight"
 	ClientClosed       Code = "client-closed"
@@ -100,6 +101,7 @@ var kinds = [...]Kind{
 	{UnsupportedType, 415, "Unsupported media type", false, "This route does not take a body of this Content-Type or Content-Encoding.", "Send the type that detail names, without a content encoding."},
 	{Unprocessable, 422, "Refused", false, "The request is well-formed, but what it asks cannot be done.", "Read detail and errors, and ask for something else."},
 	{CrossSlot, 422, "Keys in different slots", false, "A Redis Cluster cannot change these keys in one atomic step.", "Give the keys a common hash tag, as in orders/{42}/head and orders/{42}/lines, or send a batch that is not atomic."},
+	{QueryTooWide, 422, "Query too wide", false, "Answering would read more values than one query may.", "Name a longer prefix."},
 	{RateLimited, 429, "Rate limit reached", true, "The calling app or address has used up its rate.", "Wait for Retry-After seconds."},
 	{TooManyInFlight, 429, "Too many requests in flight", true, "The calling app has as many requests in flight as it may.", "Wait for an answer before sending the next request."},
 	{HeadersTooLarge, 431, "Headers too large", false, "The headers together are larger than the limit.", "Send fewer or shorter headers."},

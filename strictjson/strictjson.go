@@ -45,8 +45,7 @@ func Decode[T any](data []byte) (T, error) {
 // ofUnmarshal words what only the decoding itself can find, such as a number
 // out of a field's range.
 func ofUnmarshal(err error) error {
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return problem.AtPointer("/"+strings.ReplaceAll(mismatch.Field, ".", "/"), "a JSON %s does not fit here", mismatch.Value)
 	}
 	return problem.Wrap(problem.InvalidBody, err, "the body is not valid JSON")
@@ -167,10 +166,10 @@ func memberOf(t reflect.Type, name string) (member reflect.Type, known bool) {
 	case t.Kind() == reflect.Map:
 		return t.Elem(), true
 	}
-	for i := range t.NumField() {
-		tag, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	for field := range t.Fields() {
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if tag == name {
-			return t.Field(i).Type, true
+			return field.Type, true
 		}
 	}
 	return nil, false
