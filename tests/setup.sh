@@ -53,7 +53,8 @@ version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' "$pom")
 if [ ! -e "$libs/.complete-$version" ]; then
   echo "setup: Kafka $version from Maven Central into $libs"
   rm -rf "$libs"
-  mvn -B -ntp -q -Dstyle.color=never -f "$pom" dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$PWD/$libs" </dev/null
+  mvn -B -ntp -q -f "$pom" dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$PWD/$libs" </dev/null |
+    sed 's/\x1b\[[0-9;]*m//g' # it colours even its silence
   [ -e "$libs/kafka_2.13-$version.jar" ] || { echo "setup: Maven brought no Kafka $version" >&2; exit 1; }
   touch "$libs/.complete-$version"
 fi
