@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,8 +35,9 @@ func (c Config) check() error {
 }
 
 // client makes a go-redis client that never repeats a command by itself: a
-// repeated INCR counts twice. Connections are made when they are needed.
-func (c Config) client(poolSize int) redis.UniversalClient {
+// repeated INCR counts twice. Connections are made when they are needed; track
+// is told of those to a single server or behind Sentinel.
+func (c Config) client(poolSize int, track func(net.Conn)) redis.UniversalClient {
 	options := &redis.UniversalOptions{
 		Addrs: c.Addresses, Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
 		MasterName: c.MasterName, Protocol: 3, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
@@ -43,7 +45,7 @@ func (c Config) client(poolSize int) redis.UniversalClient {
 		PoolSize: poolSize, PipelinePoolSize: -1, ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	dial := newDialer(c.TLS)
+	dial := newDialer(c.TLS, track)
 	switch c.Mode {
 	case Cluster:
 		options.Dialer = dial.dial
@@ -64,7 +66,7 @@ func (c Config) client(poolSize int) redis.UniversalClient {
 func (c Config) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	client := c.client(2)
+	client := c.client(2, nil)
 	defer func() { _ = client.Close() }()
 	if err := client.Ping(ctx).Err(); err != nil && !isReply(err) {
 		return err

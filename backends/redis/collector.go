@@ -31,6 +31,9 @@ type collector struct {
 	calls   callPool
 	queue   chan *call
 	turn    chan struct{} // holds one token while no worker has it
+	holder  atomic.Pointer[worker]
+	relief  *time.Timer // looks after callers that wait while a batch is under way
+	armed   atomic.Bool // relief is set
 	stopped chan struct{}
 	workers sync.WaitGroup
 }
@@ -42,6 +45,8 @@ func newCollector(client redis.UniversalClient, breaker *breaker, counts *counts
 		client: client, breaker: breaker, counts: counts, queue: make(chan *call, queuedCalls),
 		turn: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
+	c.relief = time.AfterFunc(time.Hour, c.relieve)
+	c.relief.Stop()
 	c.turn <- struct{}{}
 	for range workers {
 		c.workers.Go(c.work)
@@ -51,7 +56,10 @@ func newCollector(client redis.UniversalClient, breaker *breaker, counts *counts
 
 func (c *collector) stop() { close(c.stopped) }
 
-func (c *collector) wait() { c.workers.Wait() }
+func (c *collector) wait() {
+	c.workers.Wait()
+	c.relief.Stop()
+}
 
 // run queues a call and waits for it, each for no longer than ctx and the
 // collector's life allow.
@@ -62,6 +70,9 @@ func (c *collector) run(ctx context.Context, commands []redis.Cmder) error {
 	call := c.calls.get(commands)
 	select {
 	case c.queue <- call:
+		if holder := c.holder.Load(); holder != nil && holder.began.Load() != 0 {
+			c.arm()
+		}
 	case <-ctx.Done():
 		return &lostError{cause: ctx.Err()}
 	case <-c.stopped:
@@ -77,18 +88,40 @@ func (c *collector) run(ctx context.Context, commands []redis.Cmder) error {
 	}
 }
 
+// arm sets the relief, unless it is set. Nothing is set for a lone caller,
+// since a timer costs as much as his command.
+func (c *collector) arm() {
+	if c.armed.CompareAndSwap(false, true) {
+		c.relief.Reset(patience)
+	}
+}
+
+// relieve passes the turn on when callers wait behind a slow batch, and looks
+// again as long as there are callers that wait.
+func (c *collector) relieve() {
+	c.armed.Store(false)
+	if len(c.queue) == 0 {
+		return
+	}
+	holder := c.holder.Load()
+	if began := holder.began.Load(); began != 0 && time.Now().UnixNano()-began >= int64(patience) {
+		holder.pass()
+	}
+	c.arm()
+}
+
 // work is one worker's life.
 func (c *collector) work() {
 	w := worker{collector: c}
-	w.relief = time.AfterFunc(time.Hour, w.pass)
-	w.relief.Stop()
 	for w.takeTurn() {
 		first, ok := c.next()
 		if !ok {
 			return
 		}
+		w.began.Store(time.Now().UnixNano())
 		w.gather(first)
 		w.execute()
+		w.began.Store(0)
 	}
 }
 
@@ -106,7 +139,7 @@ func (c *collector) next() (*call, bool) {
 type worker struct {
 	*collector
 	turnIsMine atomic.Bool
-	relief     *time.Timer // passes the turn on when a batch takes long
+	began      atomic.Int64 // the present batch, in ns of the epoch; 0 = none
 	calls      []*call
 	commands   []redis.Cmder
 }
@@ -119,6 +152,7 @@ func (w *worker) takeTurn() bool {
 	select {
 	case <-w.turn:
 		w.turnIsMine.Store(true)
+		w.holder.Store(w)
 		return true
 	case <-w.stopped:
 		return false
@@ -135,8 +169,11 @@ func (w *worker) pass() {
 // gather fills the batch with what is queued. The one yield lets callers that
 // are about to queue do so: without it batches hold two or three commands.
 func (w *worker) gather(first *call) {
+	crowded := len(w.calls) > 1
 	w.calls, w.commands = w.calls[:0], w.commands[:0]
-	runtime.Gosched()
+	if crowded {
+		runtime.Gosched()
+	}
 	size := w.add(first)
 	for len(w.commands) < batchCommands && size < batchBytes {
 		select {
@@ -165,11 +202,9 @@ func (w *worker) execute() {
 	if len(w.commands) == 0 {
 		return
 	}
-	w.relief.Reset(patience)
 	pipeline := w.client.Pipeline()
 	_ = pipeline.BatchProcess(context.Background(), w.commands...) // queues; it cannot fail
 	_, err := pipeline.Exec(context.Background())
-	w.relief.Stop()
 	w.counts.add(len(w.commands))
 	failure := setUpFailure(w.commands, err)
 	for _, call := range w.calls {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func TestCallThatWaitsForItsTurnIsNotSentAfterItsDeadline(t *testing.T) {
 	if failure := wantCode(t, err, problem.DeadlineExceeded); failure.Unknown {
 		t.Fatal("a call that was not sent is of known outcome")
 	}
-	if err := <-slow; err != nil {
+	if err := errors.Join(<-slow, <-slow); err != nil {
 		t.Fatal(err)
 	}
 	if first := must(conn.Sequencer().Next(t.Context(), key, 1, 0))(t); first != 1 {
@@ -82,23 +83,20 @@ func TestCallThatWaitsForItsTurnIsNotSentAfterItsDeadline(t *testing.T) {
 	}
 }
 
-// occupy sends a command that takes a second.
+// occupy sends two commands that take a second: the first has the lone
+// caller's connection, the second a worker.
 func occupy(conn *Conn) <-chan error {
-	done := make(chan error, 1)
-	go func() {
-		done <- conn.do(context.Background(), reading, redis.NewCmd(context.Background(), "blpop", "empty", "1"))
-	}()
-	time.Sleep(20 * time.Millisecond) // so that it is on its way
+	done, ctx := make(chan error, 2), context.Background()
+	for range 2 {
+		go func() { done <- conn.do(ctx, reading, redis.NewCmd(ctx, "blpop", "empty", "1")) }()
+		time.Sleep(20 * time.Millisecond) // so that it is on its way
+	}
 	return done
 }
 
 func TestSlowCommandHoldsNobodyUp(t *testing.T) {
 	conn := open(t, shared.Addr)
-	slow := make(chan error, 1)
-	go func() {
-		slow <- conn.do(context.Background(), reading, redis.NewCmd(context.Background(), "blpop", "empty", "1"))
-	}()
-	time.Sleep(20 * time.Millisecond)
+	slow := occupy(conn)
 	begin := time.Now()
 	for range 20 {
 		wantCode(t, get(t, conn), problem.NoSuchKey)
@@ -106,7 +104,7 @@ func TestSlowCommandHoldsNobodyUp(t *testing.T) {
 	if took := time.Since(begin); took > 500*time.Millisecond {
 		t.Fatalf("20 calls beside a slow one took %s", took)
 	}
-	if err := <-slow; err != nil {
+	if err := errors.Join(<-slow, <-slow); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -134,5 +132,18 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 	}
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestCancelledLoneCallerDoesNotCutTheNext(t *testing.T) {
+	conn := open(t, shared.Addr)
+	s, key := conn.Sequencer(), fresh(t)
+	for range 300 {
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		_, _ = s.Next(ctx, key, 1, 0) // may be cut, at any point
+		if _, err := s.Next(t.Context(), key, 1, 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -8,8 +8,10 @@ package redis
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -44,9 +46,11 @@ const defaultPoolSize = 8
 // share. It is safe for concurrent use.
 type Conn struct {
 	client  redis.UniversalClient
+	solo    *solo // nil where there is none
 	breaker *breaker
 	runner  runner
 	counts  *counts
+	active  atomic.Int64 // calls under way
 	close   sync.Once
 }
 
@@ -63,9 +67,10 @@ func Open(ctx context.Context, config Config, log *slog.Logger) (*Conn, error) {
 		config.PoolSize = defaultPoolSize
 	}
 	redis.SetLogger(silent{})
-	conn := &Conn{client: config.client(config.PoolSize), counts: &counts{}}
+	conn := &Conn{client: config.client(config.PoolSize, nil), counts: &counts{}}
 	conn.breaker = newBreaker(ctx, config.probe, config.Mode != Cluster, log)
 	conn.client.AddHook(conn.breaker)
+	conn.solo = newSolo(config, conn.breaker, conn.counts)
 	if config.Mode == Cluster {
 		conn.runner = newDirect(conn.client, conn.counts)
 	} else {
@@ -103,11 +108,18 @@ func (c *Conn) Close() error {
 	var err error
 	c.close.Do(func() {
 		c.runner.stop()
-		err = c.client.Close()
+		err = c.closeClients()
 		c.runner.wait()
 		c.breaker.stop()
 	})
 	return err
+}
+
+func (c *Conn) closeClients() error {
+	if c.solo == nil {
+		return c.client.Close()
+	}
+	return errors.Join(c.client.Close(), c.solo.client.Close())
 }
 
 // Stats are counters since Open. Their quotient is the number of commands
@@ -128,6 +140,11 @@ func (c *Conn) Stats() Stats {
 func (c *Conn) do(ctx context.Context, kind effect, commands ...redis.Cmder) error {
 	if c.breaker.isOpen() {
 		return mapError(ctx, errOpen, kind)
+	}
+	alone := c.active.Add(1) == 1
+	defer c.active.Add(-1)
+	if alone && c.solo != nil {
+		return mapError(ctx, c.solo.run(ctx, commands), kind)
 	}
 	return mapError(ctx, c.runner.run(ctx, commands), kind)
 }

@@ -12,11 +12,12 @@ import (
 type dialer struct {
 	plain net.Dialer
 	tls   *tls.Config
+	track func(net.Conn) // told of every socket; nil = nobody
 }
 
-func newDialer(config *tls.Config) *dialer {
+func newDialer(config *tls.Config, track func(net.Conn)) *dialer {
 	alive := net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}
-	return &dialer{plain: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: alive}, tls: config}
+	return &dialer{plain: net.Dialer{Timeout: dialTimeout, KeepAliveConfig: alive}, tls: config, track: track}
 }
 
 func (d *dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -36,6 +37,9 @@ func (d *dialer) dialLate(ctx context.Context, network, addr string) (net.Conn, 
 	conn, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return stillborn{&dialError{err}}, nil //nolint:nilerr // the error comes with the first write
+	}
+	if d.track != nil {
+		d.track(conn)
 	}
 	return conn, nil
 }
