@@ -30,6 +30,7 @@ type DB struct {
 	bolt      *bolt.DB
 	committer *committer
 	sweeper   *sweeper
+	watches   *watches
 	closing   sync.Once
 	closed    error // of the first Close
 }
@@ -47,10 +48,10 @@ func Open(ctx context.Context, config Config, log *slog.Logger) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local store %q: %w", config.Path, err)
 	}
-	if err := prepare(store); err != nil {
+	if err := prepareFile(store); err != nil {
 		return nil, fmt.Errorf("local store %q: %w", config.Path, errors.Join(err, store.Close()))
 	}
-	db := &DB{bolt: store, committer: startCommitter(store, log)}
+	db := &DB{bolt: store, committer: startCommitter(store, log), watches: newWatches()}
 	db.sweeper = startSweeper(context.WithoutCancel(ctx), db, log)
 	return db, nil
 }
@@ -109,6 +110,7 @@ func (db *DB) Probe(ctx context.Context) error {
 // Calls after it fail with problem.Unavailable. Closing twice is harmless.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
+		db.watches.end()
 		db.sweeper.stop()
 		db.committer.stop()
 		db.closed = db.bolt.Close()

@@ -39,6 +39,10 @@ func errClosed() error {
 	return problem.New(problem.Unavailable, "the embedded store is closed")
 }
 
+func errNoKey() error {
+	return problem.New(problem.NoSuchKey, "nothing is stored under this key")
+}
+
 func errForeign() error {
 	return problem.New(problem.ForeignValue, "the stored record is damaged or was not written by this gateway")
 }

@@ -55,4 +55,6 @@ func expire(tx *bolt.Tx, entry []byte) error {
 	return bucket(tx, expiryBucket).Delete(entry)
 }
 
+func entryKey(entry []byte) string { return string(entry[8:]) }
+
 func entryTime(entry []byte) micros { return micros(binary.BigEndian.Uint64(entry)) }

@@ -12,6 +12,7 @@ const (
 	expiryBucket   = "expiry"   // expiry (8 bytes) + key → nothing
 	lockBucket     = "lock"     // resource → sealed lock record
 	sequenceBucket = "sequence" // key → sealed last number
+	fenceBucket    = "fence"    // resource → sealed newest token of a write
 	metaBucket     = "meta"
 )
 
@@ -25,11 +26,19 @@ const (
 // guessed at.
 const format = "1"
 
-// prepare lays a new file out and refuses one that a different layout wrote.
-func prepare(store *bolt.DB) error {
-	var found string
+// buckets lists them. One that a later version adds is made in older files too.
+func buckets() []string {
+	return []string{stateBucket, expiryBucket, lockBucket, sequenceBucket, fenceBucket, metaBucket}
+}
+
+// prepareFile lays a new file out and refuses one that a different layout wrote.
+func prepareFile(store *bolt.DB) error {
+	found, complete := "", true
 	err := store.View(func(tx *bolt.Tx) error {
-		if meta := tx.Bucket([]byte(metaBucket)); meta != nil {
+		for _, name := range buckets() {
+			complete = complete && bucket(tx, name) != nil
+		}
+		if meta := bucket(tx, metaBucket); meta != nil {
 			found = string(meta.Get([]byte(formatKey)))
 		}
 		return nil
@@ -37,16 +46,16 @@ func prepare(store *bolt.DB) error {
 	switch {
 	case err != nil:
 		return err
-	case found == "":
-		return store.Update(layOut)
-	case found != format:
+	case found != "" && found != format:
 		return fmt.Errorf("the file has format %q, this version knows %q", found, format)
+	case !complete:
+		return store.Update(layOut)
 	}
 	return nil
 }
 
 func layOut(tx *bolt.Tx) error {
-	for _, name := range []string{stateBucket, expiryBucket, lockBucket, sequenceBucket, metaBucket} {
+	for _, name := range buckets() {
 		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 			return err
 		}
@@ -54,5 +63,5 @@ func layOut(tx *bolt.Tx) error {
 	return bucket(tx, metaBucket).Put([]byte(formatKey), []byte(format))
 }
 
-// bucket finds a bucket that prepare has made.
+// bucket finds a bucket that prepareFile has made.
 func bucket(tx *bolt.Tx, name string) *bolt.Bucket { return tx.Bucket([]byte(name)) }

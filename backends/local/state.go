@@ -17,8 +17,11 @@ import (
 type State struct{ db *DB }
 
 var (
-	_ backends.StateStore = (*State)(nil)
-	_ backends.Lister     = (*State)(nil)
+	_ backends.StateStore  = (*State)(nil)
+	_ backends.Lister      = (*State)(nil)
+	_ backends.Incrementer = (*State)(nil)
+	_ backends.Transactor  = (*State)(nil)
+	_ backends.Watcher     = (*State)(nil)
 )
 
 // Get implements backends.StateStore.
@@ -31,7 +34,7 @@ func (s *State) Get(ctx context.Context, key string, options backends.ReadOption
 			return err
 		}
 		if !exists {
-			return problem.New(problem.NoSuchKey, "nothing is stored under this key")
+			return errNoKey()
 		}
 		item = r.item(present, options.WithTTL)
 		return nil
@@ -42,35 +45,41 @@ func (s *State) Get(ctx context.Context, key string, options backends.ReadOption
 // Put implements backends.StateStore. The expiry counts from the call, not
 // from the commit.
 func (s *State) Put(ctx context.Context, key string, value backends.Value, options backends.WriteOptions) (string, error) {
-	r, err := newRecord(value, options.TTL)
-	if err != nil {
-		return "", err
-	}
-	if err := storable(key); err != nil {
-		return "", err
-	}
-	encoded := r.encode(key) // here and not in the committer: the caller may reuse its bytes
-	_, err = commit(ctx, s.db, len(encoded), func(tx *bolt.Tx) (struct{}, error) {
-		if err := allowed(tx, key, options.Condition); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, replace(tx, key, r.expires, encoded)
-	})
-	if err != nil {
-		return "", withTag(err, r.etag())
-	}
-	return r.etag(), nil
+	result, err := s.run(ctx, backends.Operation{Kind: backends.OperationPut, Key: key, Value: value, Options: options})
+	return result.ETag, err
 }
 
 // Delete implements backends.StateStore.
 func (s *State) Delete(ctx context.Context, key string, options backends.WriteOptions) error {
-	_, err := commit(ctx, s.db, 0, func(tx *bolt.Tx) (struct{}, error) {
-		if err := allowed(tx, key, options.Condition); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, remove(tx, key)
-	})
+	_, err := s.run(ctx, backends.Operation{Kind: backends.OperationDelete, Key: key, Options: options})
 	return err
+}
+
+// Increment implements backends.Incrementer.
+func (s *State) Increment(ctx context.Context, key string, step backends.Increment, options backends.WriteOptions) (int64, string, error) {
+	result, err := s.run(ctx, backends.Operation{Kind: backends.OperationIncrement, Key: key, Increment: step, Options: options})
+	if err != nil {
+		return 0, "", err
+	}
+	value, err := wholeNumber(result.Data)
+	return value, result.ETag, err
+}
+
+// run makes a change of one operation.
+func (s *State) run(ctx context.Context, o backends.Operation) (backends.Result, error) {
+	prepared, err := prepare(o) // here and not in the committer: the caller may reuse its bytes
+	if err != nil {
+		return backends.Result{}, err
+	}
+	result, err := commit(ctx, s.db, len(prepared.encoded), func(tx *bolt.Tx) (backends.Result, error) {
+		d := newDraft(s.db, tx)
+		result, err := prepared.apply(d)
+		if err != nil {
+			return backends.Result{}, err
+		}
+		return result, d.write()
+	})
+	return result, withTag(err, prepared.tagged().ETag)
 }
 
 // current reads a key as it stands: an expired value is an absent one, swept or
@@ -84,25 +93,6 @@ func current(tx *bolt.Tx, key string, present micros) (r record, exists bool, er
 		return record{}, false, err
 	}
 	return r, !r.expired(present), nil
-}
-
-// allowed refuses a write whose condition does not hold. A damaged value exists
-// but has no tag: only a condition that names one cannot be judged.
-func allowed(tx *bolt.Tx, key string, condition backends.Condition) error {
-	if condition.Unconditional() {
-		return nil
-	}
-	r, exists, err := current(tx, key, now())
-	if problem.CodeOf(err) == problem.ForeignValue && len(condition.IfMatch)+len(condition.IfNoneMatch) == 0 {
-		exists, err = true, nil
-	}
-	if err != nil {
-		return err
-	}
-	if !condition.Holds(exists, r.etag()) {
-		return problem.New(problem.PreconditionFailed, "the key is not in the state that the condition asks for")
-	}
-	return nil
 }
 
 // replace writes an encoded record and keeps the expiry index true.

@@ -86,9 +86,17 @@ func (s *sweeper) removeValues(ctx context.Context, entries [][]byte) error {
 				return struct{}{}, err
 			}
 		}
+		tx.OnCommit(func() { s.tell(entries) })
 		return struct{}{}, nil
 	})
 	return err
+}
+
+// tell is for watches whose timers run late, because the clock was set.
+func (s *sweeper) tell(entries [][]byte) {
+	for _, entry := range entries {
+		s.db.watches.tell(entryKey(entry))
+	}
 }
 
 // sweepLocks looks at the next few locks only: there is no hurry, and a lock is
