@@ -76,7 +76,7 @@ func (p *Publisher) publish(ctx context.Context, name string, message backends.M
 		return backends.Receipt{}, err
 	}
 	if record.Partition, err = p.route(ctx, s, name, message); err != nil {
-		return backends.Receipt{}, err
+		return backends.Receipt{}, s.excuse(err)
 	}
 	receipt, err := s.lane.send(ctx, record, limits{int64(p.options.MaxInFlight), p.options.MaxInFlightBytes})
 	if problem.CodeOf(err) == problem.NoSuchTopic {

@@ -158,6 +158,17 @@ func (s *session) begin() bool {
 	return true
 }
 
+// excuse replaces the failure of a question that the session's own end may
+// have brought about; the uplink has a better answer by then.
+func (s *session) excuse(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errRetired
+	}
+	return err
+}
+
 // await runs a call of the library, which knows no context, and stops waiting
 // for it when ctx or the session ends. The call itself ends with the session
 // at the latest.
