@@ -138,9 +138,9 @@ func TestCloseEndsCallsUnderWay(t *testing.T) {
 func TestCancelledLoneCallerDoesNotCutTheNext(t *testing.T) {
 	conn := open(t, shared.Addr)
 	s, key := conn.Sequencer(), fresh(t)
-	for range 300 {
+	for i := range 300 {
 		ctx, cancel := context.WithCancel(t.Context())
-		go cancel()
+		time.AfterFunc(time.Duration(i%200)*time.Microsecond, cancel)
 		_, _ = s.Next(ctx, key, 1, 0) // may be cut, at any point
 		if _, err := s.Next(t.Context(), key, 1, 0); err != nil {
 			t.Fatal(err)
