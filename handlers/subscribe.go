@@ -185,20 +185,13 @@ func collect(parent context.Context, tail backends.Tail, limit int, wait time.Du
 }
 
 func streamTopic(c *gin.Context, subscriber backends.Subscriber, topic string, start backends.Start) error {
+	start.SkipLost = true // a stream tells of the gap and goes on
 	tail, err := openTail(c, subscriber, topic, start)
-	lost := problem.CodeOf(err) == problem.CursorExpired
-	if lost {
-		start.SkipLost = true
-		tail, err = openTail(c, subscriber, topic, start)
-	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tail.Close() }() // nothing is lost with a reader
 	events := openStream(c, tail.Cursor())
-	if lost {
-		sendGap(events, tail.Cursor())
-	}
 	for ctx := c.Request.Context(); ctx.Err() == nil && !events.broken(); {
 		if !pass(ctx, events, tail) {
 			break
@@ -224,16 +217,10 @@ func pass(parent context.Context, events *eventStream, tail backends.Tail) (more
 		return false
 	}
 	if delivery.Gap {
-		sendGap(events, "")
+		events.sendJSON("", "gap", problem.DocumentOf(problem.New(problem.CursorExpired, "records were lost to retention"), ""))
 	}
 	events.sendJSON(delivery.Cursor, "", viewOf(delivery))
 	return true
-}
-
-// sendGap tells that records between the last event and the next are lost to
-// retention.
-func sendGap(events *eventStream, cursor string) {
-	events.sendJSON(cursor, "gap", problem.DocumentOf(problem.New(problem.CursorExpired, "records were lost to retention"), ""))
 }
 
 // viewOf shows a record: as an event where it is one, else as bytes.
