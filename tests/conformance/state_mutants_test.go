@@ -20,7 +20,6 @@ func stateMutants() []mutant[store] {
 		{"state-numbers-are-floats", "TestState/local/number 9007199254740993 comes back", func(s store) store { return floats{s} }},
 		{"state-cleans-keys", "TestState/local/awkward keys stay distinct", func(s store) store { return tidy{s} }},
 		{"state-lists-first-page-only", "TestState/local/list pages by cursor", func(s store) store { return firstPage{s} }},
-		{"state-model", "TestStateModel/local", func(s store) store { return deletesNothing{s} }},
 	}
 }
 
@@ -86,7 +85,3 @@ func (f firstPage) List(ctx context.Context, prefix string, options backends.Lis
 	page.Cursor = ""
 	return page, err
 }
-
-type deletesNothing struct{ store }
-
-func (d deletesNothing) Delete(context.Context, string, backends.WriteOptions) error { return nil }
