@@ -22,6 +22,7 @@ const (
 // left out. A page may hold some more items than asked for, since what a SCAN
 // found cannot be put back.
 func (s *State) List(ctx context.Context, prefix string, options backends.ListOptions) (backends.Page, error) {
+	options.Limit = max(options.Limit, 1)
 	walk, err := s.startWalk(ctx, prefix, options)
 	if err != nil {
 		return backends.Page{}, err
