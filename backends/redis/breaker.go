@@ -119,9 +119,8 @@ func (b *breaker) observe(ctx context.Context, err error) {
 // the caller's patience or one connection.
 func (b *breaker) blames(ctx context.Context, err error) bool {
 	var timeout net.Error
-	deadline, bounded := ctx.Deadline()
 	switch {
-	case ctx.Err() != nil || bounded && time.Until(deadline) <= 0:
+	case endOf(ctx) != nil:
 		return false
 	case errors.Is(err, redis.ErrClosed), errors.Is(err, redis.ErrPoolTimeout), errors.Is(err, errOpen):
 		return false

@@ -83,12 +83,21 @@ func mapError(ctx context.Context, err error, kind effect) error {
 	}
 	mapped := problem.Wrap(problem.Unavailable, err, "%s", details[problem.Unavailable])
 	mapped.RetryAfter = retryAfter
-	if ended := ctx.Err(); ended != nil { // the socket's own timeouts look alike
+	if ended := endOf(ctx); ended != nil { // the socket's own timeouts look alike
 		mapped = problem.From(ended)
 	}
 	var lost *lostError
 	mapped.Unknown = kind == writing && errors.As(err, &lost) && lost.sent
 	return mapped
+}
+
+// endOf is ctx's error, also in the moment in which its deadline has passed
+// and its timer has yet to fire: a socket with the same deadline may be first.
+func endOf(ctx context.Context) error {
+	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= 0 {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 func codeOfReply(text string) problem.Code {
