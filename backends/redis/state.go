@@ -102,7 +102,10 @@ func conditionIsNative(c backends.Condition) bool {
 
 func (s *State) set(ctx context.Context, key string, stored []byte, options backends.WriteOptions) error {
 	args := []any{"set", key, stored}
-	if options.TTL > 0 {
+	switch {
+	case options.KeepTTL:
+		args = append(args, "keepttl")
+	case options.TTL > 0:
 		args = append(args, "px", wholeMilliseconds(options.TTL))
 	}
 	if options.IfMatchAny {
@@ -165,5 +168,9 @@ func milliseconds(ms int64) time.Duration { return time.Duration(ms) * time.Mill
 // wholeMilliseconds is a time that Redis is told: rounded up, so that a short
 // one does not become none.
 func wholeMilliseconds(d time.Duration) int64 {
-	return int64((d + time.Millisecond - 1) / time.Millisecond)
+	whole := d.Milliseconds()
+	if d%time.Millisecond > 0 {
+		whole++
+	}
+	return whole
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/ottogate/ottogate/backends"
@@ -16,22 +17,29 @@ const (
 	verdictForeign int64 = -1
 )
 
-// luaCondition holds the functions that scripts share to judge conditions.
-// A condition is empty for none, '*' for any tag, or '=' and the tags in a row.
+// luaCondition holds the functions that scripts share to judge conditions and
+// to write. A condition is empty for none, '*' for any tag, or '=' and the tags in a row.
 //
 //nolint:dupword // Lua closes a block in a block with two words
 var luaCondition = fmt.Sprintf(`
+local function named(match, none)
+  return string.sub(match, 1, 1) == '=' or string.sub(none, 1, 1) == '='
+end
+local function tag_of(stored, encoding)
+  if encoding == 'raw' then return redis.sha1hex(stored) end
+  if #stored < %d or string.sub(stored, 1, %d) ~= '%s' then return nil end
+  return string.sub(stored, %d, %d)
+end
 local function current(key, encoding, by_tag)
   if not by_tag then return redis.call('EXISTS', key) == 1 end
   if encoding == 'raw' then
     local value = redis.call('GET', key)
     if not value then return false end
-    return true, redis.sha1hex(value)
+    return true, tag_of(value, encoding)
   end
   local head = redis.call('GETRANGE', key, 0, %d)
   if head == '' and redis.call('EXISTS', key) == 0 then return false end
-  if #head < %d or string.sub(head, 1, %d) ~= '%s' then return true end
-  return true, string.sub(head, %d, %d)
+  return true, tag_of(head, encoding)
 end
 local function among(tags, tag)
   for i = 2, #tags, #tag do
@@ -39,9 +47,7 @@ local function among(tags, tag)
   end
   return false
 end
-local function judge(key, encoding, match, none)
-  local by_tag = string.sub(match, 1, 1) == '=' or string.sub(none, 1, 1) == '='
-  local exists, tag = current(key, encoding, by_tag)
+local function judge(match, none, exists, tag)
   if match ~= '' then
     if not exists then return 0 end
     if match ~= '*' then
@@ -55,17 +61,33 @@ local function judge(key, encoding, match, none)
     if among(none, tag) then return 0 end
   end
   return 1
-end`, headSize-1, headSize, len(magic), luaBytes(magic), len(magic)+1, flagsAt)
+end
+local function set(key, stored, life)
+  if life == '' then redis.call('SET', key, stored)
+  elseif life == 'keep' then redis.call('SET', key, stored, 'KEEPTTL')
+  else redis.call('SET', key, stored, 'PX', life) end
+end`, headSize, len(magic), luaBytes(magic), len(magic)+1, flagsAt, headSize-1)
 
 // guardedWrite sets or deletes a key if its condition holds.
-// KEYS: the key. ARGV: encoding, If-Match, If-None-Match, set|del, value, ms to live or 0.
+// KEYS: the key. ARGV: encoding, If-Match, If-None-Match, set|del, value, life.
 var guardedWrite = newScript(luaCondition, `
-local verdict = judge(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
+local encoding, match, none = ARGV[1], ARGV[2], ARGV[3]
+local verdict = judge(match, none, current(KEYS[1], encoding, named(match, none)))
 if verdict ~= 1 then return verdict end
-if ARGV[4] == 'del' then redis.call('DEL', KEYS[1])
-elseif ARGV[6] == '0' then redis.call('SET', KEYS[1], ARGV[5])
-else redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[6]) end
+if ARGV[4] == 'del' then redis.call('DEL', KEYS[1]) else set(KEYS[1], ARGV[5], ARGV[6]) end
 return 1`)
+
+// lifeOf writes the expiry of a write as scripts read it: empty for none, keep,
+// or ms to live.
+func lifeOf(options backends.WriteOptions) string {
+	switch {
+	case options.KeepTTL:
+		return "keep"
+	case options.TTL > 0:
+		return strconv.FormatInt(wholeMilliseconds(options.TTL), 10)
+	}
+	return ""
+}
 
 // luaBytes writes bytes as a Lua string literal's content.
 func luaBytes(text string) string {
@@ -80,7 +102,7 @@ func luaBytes(text string) string {
 func (s *State) guarded(ctx context.Context, key string, options backends.WriteOptions, verb string, stored []byte) error {
 	match, none := s.packed(options.Condition)
 	verdict, err := guardedWrite.run(ctx, s.conn, writing, []string{key},
-		string(s.encoding), match, none, verb, stored, wholeMilliseconds(options.TTL))
+		string(s.encoding), match, none, verb, stored, lifeOf(options))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ const (
 // fails.
 func unsupported(driver string) []ability {
 	return map[string][]ability{
-		"redis": {keepsTTL, fences, increments, transacts, watches},
+		"redis": {fences, increments, transacts, watches},
 	}[driver]
 }
 
