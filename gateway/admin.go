@@ -45,10 +45,26 @@ func (g *Gateway) adminHandler() http.Handler {
 	mux.Handle("GET /actuator/loggers", g.guarded(g.loggers))
 	mux.Handle("POST /actuator/loggers", g.guarded(g.setLogger))
 	mux.Handle("GET /metrics", g.guarded(promhttp.HandlerFor(g.metrics, promhttp.HandlerOpts{}).ServeHTTP))
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+	return problems(mux)
+}
+
+// problems makes the router's own refusals problem documents.
+func problems(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refusal, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		told := discard{http.Header{}}
+		refusal.ServeHTTP(told, r)
+		if allow := told.header.Get("Allow"); allow != "" {
+			w.Header().Set("Allow", allow)
+			problem.Write(w, problem.New(problem.MethodNotAllowed, "the path exists, but not with this method"), "")
+			return
+		}
 		problem.Write(w, problem.New(problem.NoSuchRoute, "the admin listener has no route at this path"), "")
 	})
-	return mux
 }
 
 // guarded lets callers with the admin token in, and callers from loopback
@@ -56,13 +72,13 @@ func (g *Gateway) adminHandler() http.Handler {
 func (g *Gateway) guarded(next http.HandlerFunc) http.Handler {
 	token := g.file.Admin.Token.Reveal()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		switch {
 		case r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") == "cross-site":
 			problem.Write(w, problem.New(problem.ForeignOrigin, "the admin listener does not answer pages of other origins"), "")
 		case token == "" && isLoopback(r.RemoteAddr) && isLoopbackName(r.Host):
 			next(w, r)
-		case token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1:
+		case token != "" && isBearer && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1:
 			next(w, r)
 		default:
 			w.Header().Set("WWW-Authenticate", `Bearer realm="ottogate-admin"`)

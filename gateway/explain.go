@@ -37,7 +37,7 @@ func Explain(file *configfile.File, app, what string) (Explanation, error) {
 	if err != nil {
 		return Explanation{}, err
 	}
-	if wanted == nil { // any proved app may
+	if wanted == nil { // no right is needed
 		return Explanation{Decision: access.Decision{Allowed: true}}, nil
 	}
 	return Explanation{Decision: access.NewPolicy(appsOf(file)).Decide(app, *wanted), Request: *wanted}, nil
@@ -49,7 +49,8 @@ func wantedBy(file *configfile.File, app, method string, target *url.URL) (wante
 	err = fmt.Errorf("there is no route %s %s", method, target.Path)
 	engine := newEngine()
 	blocks := components{invoke: handlers.Invoke{Methods: file.Invoke.Methods}}
-	for _, route := range blocks.routes(&handlers.Meta{}) {
+	meta := handlers.Meta{}
+	for _, route := range slices.Concat(blocks.routes(&meta), handlers.WithHead(meta.PublicRoutes())) {
 		engine.Handle(route.Method, route.Path, func(c *gin.Context) {
 			wanted, err = rightOf(route, c)
 		})

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ottogate/ottogate/configfile"
@@ -23,8 +22,8 @@ import (
 // Options are what a program gives a gateway besides its configuration.
 type Options struct {
 	Version Version
-	// Log receives everything: operation, access and audit lines. Each of
-	// them is one JSON object per line.
+	// Log receives everything: operation, access and audit lines, each one JSON
+	// object written by one call. It must be safe for concurrent use.
 	Log io.Writer
 }
 
@@ -39,6 +38,7 @@ type Version struct {
 // are safe for concurrent use, but Start and Stop are called once each.
 type Gateway struct {
 	file    *configfile.File
+	out     io.Writer
 	log     *slog.Logger
 	level   *slog.LevelVar
 	metrics *prometheus.Registry
@@ -58,14 +58,13 @@ type Gateway struct {
 // without waiting for any backend: a gateway starts when all of them are down.
 // When it fails, nothing stays open. file is not kept by anyone else.
 func New(ctx context.Context, file *configfile.File, options Options) (*Gateway, error) {
-	gin.SetMode(gin.ReleaseMode)
 	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(file.Log.Level)); err != nil {
 		return nil, fmt.Errorf("log.level: %w", err)
 	}
 	log := slog.New(slog.NewJSONHandler(options.Log, &slog.HandlerOptions{Level: level}))
 	g := &Gateway{
-		file: file, log: log, level: level, metrics: newMetrics(), version: options.Version,
+		file: file, out: options.Log, log: log, level: level, metrics: newMetrics(), version: options.Version,
 		down: teardown{log: log}, failed: make(chan error, 2),
 	}
 	g.streams, g.endAll = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -108,7 +107,8 @@ func (g *Gateway) Start() {
 	g.serve("api", g.api, g.apiAddr)
 	g.serve("admin", g.admin, g.adminAddr)
 	g.health.start()
-	g.log.Info("listening", "api", g.Addr(), "admin", g.AdminAddr(), "namespace", g.file.Namespace, "version", g.version.Version)
+	// Whoever starts the process reads this line, whatever the level is.
+	lineLog("", g.out).Info("listening", "api", g.Addr(), "admin", g.AdminAddr(), "namespace", g.file.Namespace, "version", g.version.Version)
 }
 
 // Addr is the address of the public listener, as host:port.
@@ -120,7 +120,8 @@ func (g *Gateway) AdminAddr() string { return g.adminAddr.Addr().String() }
 // Stop drains: readiness turns off, requests are still served for
 // drain.delay, then streams end and what is under way has drain.timeout; at
 // last every backend is closed. It blocks until all is done; ctx cuts both
-// waits short. The error is nil when nothing had to be cut.
+// waits short. Requests that had to be cut are logged and are no error: a
+// stream through invoke may never end by itself.
 func (g *Gateway) Stop(ctx context.Context) error {
 	g.health.drain()
 	g.log.Info("draining", "delay", g.file.Server.Drain.Delay.String(), "timeout", g.file.Server.Drain.Timeout.String())
@@ -131,9 +132,10 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	g.endAll(problem.New(problem.ShuttingDown, "this replica is shutting down"))
 	bounded, cancel := context.WithTimeout(ctx, g.file.Server.Drain.Timeout.Std())
 	defer cancel()
-	err := errors.Join(shutdown(bounded, g.api), shutdown(bounded, g.admin))
+	g.shutdown(bounded, g.api)
+	g.shutdown(bounded, g.admin)
 	g.serving.Wait()
-	err = errors.Join(err, g.down.run(context.WithoutCancel(ctx)))
+	err := g.down.run(context.WithoutCancel(ctx))
 	g.log.Info("stopped")
 	return err
 }

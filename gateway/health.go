@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ottogate/ottogate/problem"
@@ -28,11 +29,12 @@ const (
 type health struct {
 	probes map[string]probe
 
-	mutex    sync.Mutex
-	draining bool
-	started  bool
-	last     verdict
-	lastAt   time.Time
+	draining atomic.Bool
+	started  atomic.Bool
+
+	mutex  sync.Mutex // held while the probes are asked
+	last   verdict
+	lastAt time.Time
 }
 
 type probe struct {
@@ -51,7 +53,7 @@ type componentHealth struct {
 type verdict struct {
 	Status     status                     `json:"status"`
 	Reason     string                     `json:"reason,omitempty"`
-	Components map[string]componentHealth `json:"components"`
+	Components map[string]componentHealth `json:"components,omitempty"`
 }
 
 func newHealth() *health { return &health{probes: map[string]probe{}} }
@@ -61,8 +63,8 @@ func (h *health) add(component string, required bool, ask func(context.Context) 
 }
 
 // start ends INIT; drain turns readiness off for good.
-func (h *health) start() { h.mutex.Lock(); h.started = true; h.mutex.Unlock() }
-func (h *health) drain() { h.mutex.Lock(); h.draining = true; h.mutex.Unlock() }
+func (h *health) start() { h.started.Store(true) }
+func (h *health) drain() { h.draining.Store(true) }
 
 // names lists the watched components in order.
 func (h *health) names() []string {
@@ -84,9 +86,9 @@ func (h *health) check(ctx context.Context) verdict {
 	}
 	out := h.last
 	switch {
-	case h.draining:
+	case h.draining.Load():
 		out.Status, out.Reason = statusDown, "draining"
-	case !h.started:
+	case !h.started.Load():
 		out.Status = statusInit
 	}
 	return out

@@ -53,6 +53,9 @@ func (g *Gateway) publicHandler(blocks *components, options Options) (http.Handl
 		engine.Handle(route.Method, route.Path, noCache, middleware.Handle(route.Handle))
 	}
 	ui := gin.WrapH(openapi.UI("/docs/"))
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		engine.Handle(method, "/docs", func(c *gin.Context) { c.Redirect(http.StatusMovedPermanently, "/docs/") })
+	}
 	engine.GET("/docs/*file", ui)
 	engine.HEAD("/docs/*file", ui)
 	for _, route := range blocks.routes(&meta) {
@@ -77,6 +80,7 @@ func (c *components) routes(meta *handlers.Meta) []handlers.Route {
 // escapes (keys may hold %2F and +), nothing is redirected or tidied, and no
 // forwarded header is believed.
 func newEngine() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode) // else gin prints every route
 	engine := gin.New()
 	engine.UseEscapedPath = true
 	engine.UnescapePathValues = false

@@ -63,6 +63,9 @@ func TestEveryOperationIsDescribed(t *testing.T) {
 				if parameter.Value.Description == "" {
 					t.Errorf("%s: parameter %s has no description", place, parameter.Value.Name)
 				}
+				if parameter.Value.In == "path" && parameter.Value.Example == nil {
+					t.Errorf("%s: path parameter %s has no example", place, parameter.Value.Name)
+				}
 			}
 			for _, status := range []int{400, 429, 500, 503, 504} {
 				if operation.Responses.Status(status) == nil {

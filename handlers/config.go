@@ -115,16 +115,20 @@ func (h *Config) Group(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wantsStream(c) {
+	switch stream, err := wantsStream(c); {
+	case err != nil:
+		return err
+	case stream:
 		return read.stream(c, nil)
 	}
 	reading, err := read.await(c, func(r backends.ConfigReading) string { return r.Version })
 	if err != nil {
 		return err
 	}
-	return answerConfig(c, reading, reading.Version, func() {
-		c.JSON(http.StatusOK, groupAnswer{App: reading.Ref.App, Group: reading.Ref.Group, Label: reading.Ref.Label, Version: reading.Version, Items: reading.Items})
-	})
+	if done, err := answerConfig(c, reading, reading.Version); done || err != nil {
+		return err
+	}
+	return writeJSON(c, http.StatusOK, snapshotOf(reading, nil))
 }
 
 // Key reads an item.
@@ -165,7 +169,10 @@ func (h *Config) Key(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if wantsStream(c) {
+	switch stream, err := wantsStream(c); {
+	case err != nil:
+		return err
+	case stream:
 		return read.stream(c, &key)
 	}
 	asJSON, err := prefersJSON(c.Request.Header.Get("Accept"))
@@ -181,14 +188,14 @@ func (h *Config) Key(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Header("Vary", "Accept")
-	return answerConfig(c, reading, tag(reading), func() {
-		if asJSON {
-			c.JSON(http.StatusOK, keyAnswer{Group: reading.Ref.Group, Key: key, Value: value, Label: reading.Ref.Label, Tags: map[string]string{}, Version: reading.Version})
-			return
-		}
-		c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(value))
-	})
+	if done, err := answerConfig(c, reading, tag(reading)); done || err != nil {
+		return err
+	}
+	if asJSON {
+		return writeJSON(c, http.StatusOK, keyAnswer{Group: reading.Ref.Group, Key: key, Value: value, Label: reading.Ref.Label, Tags: map[string]string{}, Version: reading.Version})
+	}
+	c.Data(http.StatusOK, "text/plain; charset=utf-8", []byte(value))
+	return nil
 }
 
 // groupReader reads one group for one request.
@@ -269,9 +276,10 @@ func (r groupReader) stream(c *gin.Context, key *string) error {
 	if err != nil {
 		return err
 	}
+	c.Header("Vary", "Accept")
 	events := openStream(c, "")
-	if last := lastEventID(c); last != current.Version {
-		events.sendJSON(current.Version, "snapshot", snapshotOf(current, key))
+	if lastEventID(c) != streamTag(current, key) {
+		events.sendJSON(streamTag(current, key), "snapshot", snapshotOf(current, key))
 	}
 	r.follow(ctx, events, current, key)
 	return nil
@@ -302,8 +310,17 @@ func (r groupReader) follow(ctx context.Context, events *eventStream, current ba
 func sendChange(events *eventStream, before, after backends.ConfigReading, key *string) {
 	change := changeBetween(before.Snapshot, after.Snapshot, key)
 	if key == nil || len(change.Added)+len(change.Modified)+len(change.Deleted) > 0 {
-		events.sendJSON(after.Version, "change", change)
+		events.sendJSON(streamTag(after, key), "change", change)
 	}
+}
+
+// streamTag is the id of the events of a group or of one of its items: the tag
+// that the same thing has when it is read as text.
+func streamTag(reading backends.ConfigReading, key *string) string {
+	if key == nil {
+		return reading.Version
+	}
+	return itemTag(reading, *key, false)
 }
 
 // lastEventID is the tag that a reconnecting reader has seen.
@@ -419,18 +436,15 @@ func fitsType(value, kind string) (fits, known bool) {
 	return err == nil, true
 }
 
-// answerConfig writes the headers that say how fresh the answer is, and the
-// body unless the caller has it.
-func answerConfig(c *gin.Context, reading backends.ConfigReading, etag string, body func()) error {
+// answerConfig writes the headers that say how fresh the answer is; done means
+// that the caller has it already.
+func answerConfig(c *gin.Context, reading backends.ConfigReading, etag string) (done bool, err error) {
 	header := c.Writer.Header()
 	header["Etag"] = []string{quote(etag)}
+	header["Vary"] = []string{"Accept"}
 	header["Age"] = []string{strconv.FormatInt(int64(reading.Age/time.Second), 10)}
 	if reading.Stale {
 		header["Ottogate-Stale"] = []string{"true"}
 	}
-	if done, err := conditionalRead(c, etag); done || err != nil {
-		return err
-	}
-	body()
-	return nil
+	return conditionalRead(c, etag)
 }

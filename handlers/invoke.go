@@ -57,13 +57,14 @@ func invokeRight(c *gin.Context) (access.Request, error) {
 }
 
 // climbs says whether a server that normalises paths would read this one as
-// another.
+// another. Some take a backslash for a slash, and cut a segment at a semicolon
+// before they look at it.
 func climbs(path string) bool {
 	if !strings.Contains(path, "/.") && !strings.Contains(path, `\.`) {
 		return false
 	}
 	for _, segment := range strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == "." || segment == ".." {
+		if segment, _, _ = strings.Cut(segment, ";"); segment == "." || segment == ".." {
 			return true
 		}
 	}

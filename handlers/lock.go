@@ -264,9 +264,8 @@ func weakTag(lease backends.Lease) string {
 
 func answerLease(c *gin.Context, resource string, lease backends.Lease) error {
 	c.Header("ETag", weakTag(lease))
-	c.JSON(http.StatusOK, lockAnswer{
+	return writeJSON(c, http.StatusOK, lockAnswer{
 		Resource: resource, Owner: lease.Holder.Owner,
 		Fence: strconv.FormatUint(lease.Fence, 10), TTLMs: millis(lease.TTL),
 	})
-	return nil
 }

@@ -59,8 +59,7 @@ type whoami struct {
 //	@Router			/v1/whoami [get]
 func (m *Meta) Whoami(c *gin.Context) error {
 	info := request.From(c.Request.Context())
-	c.JSON(http.StatusOK, whoami{App: info.App, Via: info.Via, Namespace: m.Namespace, Allow: m.Allow(info.App)})
-	return nil
+	return writeJSON(c, http.StatusOK, whoami{App: info.App, Via: info.Via, Namespace: m.Namespace, Allow: m.Allow(info.App)})
 }
 
 // JSON gives the specification.
@@ -157,8 +156,7 @@ func (m *Meta) Problem(c *gin.Context) error {
 		c.Data(http.StatusOK, htmlType, []byte(page.html()))
 		return nil
 	}
-	c.JSON(http.StatusOK, page)
-	return nil
+	return writeJSON(c, http.StatusOK, page)
 }
 
 // Home is the short page at the root.

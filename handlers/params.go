@@ -22,8 +22,8 @@ func appOf(c *gin.Context) string { return request.From(c.Request.Context()).App
 
 // readBody reads the whole body; the middleware has bounded it.
 func readBody(r *http.Request) ([]byte, error) {
-	if r.ContentLength > 0 {
-		body := make([]byte, r.ContentLength)
+	if n := r.ContentLength; 0 < n && n <= trustedLength {
+		body := make([]byte, n)
 		_, err := io.ReadFull(r.Body, body)
 		return body, ofRead(err)
 	}
@@ -31,21 +31,26 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, ofRead(err)
 }
 
+// trustedLength is how much memory a mere claim of a length gets; more grows
+// as it comes.
+const trustedLength = 64 << 10
+
 // ofRead words a failure to read the caller's body.
 func ofRead(err error) error {
-	var tooLarge *http.MaxBytesError
-	var known *problem.Error
-	var slow interface{ Timeout() bool }
-	switch {
-	case err == nil || errors.As(err, &known):
-		return err
-	case errors.As(err, &tooLarge):
-		return problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", tooLarge.Limit)
-	case errors.As(err, &slow) && slow.Timeout():
-		return problem.Wrap(problem.BodyTimeout, err, "the body arrived too slowly")
-	default:
-		return problem.Wrap(problem.InvalidRequest, err, "the body ended early")
+	if _, known := errors.AsType[*problem.Error](err); err == nil || known {
+		return err // the middleware's reader has said what was wrong
 	}
+	return problem.Wrap(problem.InvalidRequest, err, "the body ended early")
+}
+
+// writeJSON answers with a value that encodes as JSON.
+func writeJSON(c *gin.Context, status int, value any) error {
+	text, err := encode(value)
+	if err != nil {
+		return err
+	}
+	c.Data(status, "application/json; charset=utf-8", text)
+	return nil
 }
 
 // control reads a JSON control body; an empty one stands for {}.
@@ -80,15 +85,15 @@ func mediaType(contentType string) string {
 }
 
 // durationParam reads a query parameter such as ttl=30s; 0 = absent. Present,
-// it is above zero.
+// it is a millisecond or more.
 func durationParam(c *gin.Context, name string) (time.Duration, error) {
 	text, present := c.GetQuery(name)
 	if !present {
 		return 0, nil
 	}
 	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, problem.New(problem.InvalidParameter, "%s must be a duration above zero such as 250ms, 30s or 1h", name)
+	if err != nil || d < time.Millisecond {
+		return 0, problem.New(problem.InvalidParameter, "%s must be a duration of 1ms or more such as 250ms, 30s or 1h", name)
 	}
 	return d, nil
 }
@@ -140,8 +145,9 @@ func (t tags) has(etag string) bool {
 }
 
 // tagsHeader reads a list of entity tags (RFC 9110 §8.8.3). Unquoted tags are
-// accepted, since people type them; W/ is dropped, which only weakens tags
-// that no strong resource here ever had.
+// accepted, since people type them. If-None-Match compares weakly, so W/ is
+// dropped; If-Match compares strongly, so a weak tag stays one that no value
+// has.
 func tagsHeader(header http.Header, name string) tags {
 	var found tags
 	for _, line := range header.Values(name) {
@@ -152,7 +158,10 @@ func tagsHeader(header http.Header, name string) tags {
 			case tag == "*":
 				found.any = true
 			default:
-				found.list = append(found.list, strings.Trim(strings.TrimPrefix(tag, "W/"), `"`))
+				if name == "If-None-Match" {
+					tag = strings.TrimPrefix(tag, "W/")
+				}
+				found.list = append(found.list, strings.Trim(tag, `"`))
 			}
 		}
 	}
@@ -172,13 +181,20 @@ func cutTag(line string) (tag, rest string) {
 	return strings.TrimSpace(tag), rest
 }
 
-// conditionOf reads both conditional headers.
-func conditionOf(header http.Header) backends.Condition {
+// conditionOf reads both conditional headers. One that is there but names no
+// tag is refused: an empty variable in a script must not make a write
+// unconditional.
+func conditionOf(header http.Header) (backends.Condition, error) {
 	match, none := tagsHeader(header, "If-Match"), tagsHeader(header, "If-None-Match")
+	for name, found := range map[string]tags{"If-Match": match, "If-None-Match": none} {
+		if len(header.Values(name)) > 0 && !found.any && len(found.list) == 0 {
+			return backends.Condition{}, problem.New(problem.InvalidParameter, "%s names no entity tag", name)
+		}
+	}
 	return backends.Condition{
 		IfMatch: match.list, IfMatchAny: match.any,
 		IfNoneMatch: none.list, IfNoneMatchAny: none.any,
-	}
+	}, nil
 }
 
 // quote makes a tag fit for the ETag header.

@@ -17,11 +17,11 @@ func TestTagsHeader(t *testing.T) {
 		`*`:                        {any: true},
 		`"a"`:                      {list: []string{"a"}},
 		`a`:                        {list: []string{"a"}},
-		`W/"a"`:                    {list: []string{"a"}},
+		`W/"a"`:                    {list: []string{`W/"a`}},
 		`"a", "b"`:                 {list: []string{"a", "b"}},
 		`"a","b"`:                  {list: []string{"a", "b"}},
 		`a, b`:                     {list: []string{"a", "b"}},
-		`"with, comma", W/"b" , c`: {list: []string{"with, comma", "b", "c"}},
+		`"with, comma", W/"b" , c`: {list: []string{"with, comma", `W/"b`, "c"}},
 		`"unclosed`:                {list: []string{"unclosed"}},
 		` , ,"a"`:                  {list: []string{"a"}},
 	}
@@ -29,6 +29,9 @@ func TestTagsHeader(t *testing.T) {
 		if got := tagsHeader(http.Header{"If-Match": {text}}, "If-Match"); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q: %+v, want %+v", text, got, want)
 		}
+	}
+	if weak := tagsHeader(http.Header{"If-None-Match": {`W/"a"`}}, "If-None-Match"); !weak.has("a") {
+		t.Errorf("If-None-Match compares strongly: %+v", weak)
 	}
 	two := tagsHeader(http.Header{"If-Match": {`"a"`, `"b"`}}, "If-Match")
 	if !two.has("a") || !two.has("b") || two.has("c") {
@@ -111,7 +114,7 @@ func TestKeyspaceStrategies(t *testing.T) {
 
 func TestClimbs(t *testing.T) {
 	for path, want := range map[string]bool{
-		"/": false, "/a/b": false, "/a/..": true, "/../a": true, "/a/./b": true, `/a\..\b`: true, "/a/...": false, "/.well-known/x": false, "/a..b": false,
+		"/": false, "/a/b": false, "/a/..": true, "/../a": true, "/a/./b": true, `/a\..\b`: true, "/a/...": false, "/.well-known/x": false, "/a..b": false, "/a/..;/b": true, "/a/..;x=1/b": true, "/a/.;": true, "/a;x/..": true, "/a;..": false,
 	} {
 		if got := climbs(path); got != want {
 			t.Errorf("%s: %v", path, got)

@@ -111,8 +111,9 @@ func (p *PubSub) Publish(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, receipt{ID: id, Topic: topic, Partition: where.Partition, Offset: strconv.FormatInt(where.Offset, 10), Timestamp: where.Timestamp.UTC()})
-	return nil
+	return writeJSON(c, http.StatusOK, receipt{
+		ID: id, Topic: topic, Partition: where.Partition, Offset: strconv.FormatInt(where.Offset, 10), Timestamp: where.Timestamp.UTC(),
+	})
 }
 
 func (p *PubSub) at(c *gin.Context) (component PubSubComponent, topic string, err error) {
@@ -164,7 +165,11 @@ func messageOf(c *gin.Context, body []byte) (message backends.Message, id string
 	default:
 		id, err = wrapEvent(c, &message, body)
 	}
-	message.Headers = append(message.Headers, recordHeaders(c.Request.Header)...)
+	if err != nil {
+		return message, "", err
+	}
+	own, err := recordHeaders(c.Request.Header, raw)
+	message.Headers = append(message.Headers, own...)
 	return message, id, err
 }
 
@@ -176,7 +181,9 @@ func wrapEvent(c *gin.Context, message *backends.Message, body []byte) (string, 
 		return "", err
 	}
 	message.Value, message.Headers = event.Data, event.Headers()
-	for _, trace := range []struct{ name, value string }{{"traceparent", info.Traceparent}, {"tracestate", info.Tracestate}} {
+	for _, trace := range []struct{ name, value string }{
+		{"traceparent", info.Traceparent}, {"tracestate", info.Tracestate}, {"baggage", info.Baggage}, {"x-request-id", info.ID},
+	} {
 		if trace.value != "" {
 			message.Headers = append(message.Headers, backends.Header{Name: trace.name, Value: []byte(trace.value)})
 		}
@@ -213,15 +220,20 @@ func partitionParam(c *gin.Context) (*int32, error) {
 	return &partition, nil
 }
 
-// recordHeaders are the caller's own: Ottogate-Header-<name>.
-func recordHeaders(header http.Header) []backends.Header {
+// recordHeaders are the caller's own: Ottogate-Header-<name>. Those that make
+// a record an event are refused beside an event, whose attributes they would
+// forge.
+func recordHeaders(header http.Header, raw bool) ([]backends.Header, error) {
 	var found []backends.Header
 	for name, values := range header {
 		if short, ok := strings.CutPrefix(name, "Ottogate-Header-"); ok && short != "" {
+			if !raw && cloudevents.IsEventHeader(strings.ToLower(short)) {
+				return nil, problem.New(problem.InvalidParameter, "the record header %s belongs to the event; send the attribute as a ce- header", strings.ToLower(short))
+			}
 			for _, value := range values {
 				found = append(found, backends.Header{Name: strings.ToLower(short), Value: []byte(value)})
 			}
 		}
 	}
-	return found
+	return found, nil
 }

@@ -84,10 +84,9 @@ func (s *Sequence) Next(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, sequenceAnswer{
+	return writeJSON(c, http.StatusOK, sequenceAnswer{
 		First: strconv.FormatInt(first, 10), Last: strconv.FormatInt(first+count-1, 10),
 	})
-	return nil
 }
 
 func (r sequenceRequest) values() (count, floor int64, err error) {

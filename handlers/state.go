@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -221,8 +222,7 @@ func (s *State) List(c *gin.Context) error {
 	for _, item := range page.Items {
 		list.Items = append(list.Items, listed(component.Keys.Trim(app, item.Key), item.Item, options.Values))
 	}
-	c.JSON(http.StatusOK, list)
-	return nil
+	return writeJSON(c, http.StatusOK, list)
 }
 
 func listOptions(c *gin.Context) (options backends.ListOptions, err error) {
@@ -240,7 +240,7 @@ func listed(key string, item backends.Item, withValue bool) stateItem {
 		return out
 	}
 	out.ContentType = item.ContentType
-	if mediaType(item.ContentType) == "application/json" && json.Valid(item.Data) {
+	if mediaType(item.ContentType) == "application/json" && utf8.Valid(item.Data) && json.Valid(item.Data) {
 		out.Value = item.Data
 	} else {
 		out.Data = &item.Data
@@ -268,7 +268,11 @@ func (s *State) read(c *gin.Context, withTTL bool) (backends.Item, error) {
 // refuseWatch keeps a caller who asked for changes from taking one answer for
 // a stream.
 func refuseWatch(c *gin.Context) error {
-	if wantsStream(c) {
+	stream, err := wantsStream(c)
+	if err != nil {
+		return err
+	}
+	if stream {
 		return problem.New(problem.NotImplemented, "this version cannot stream changes of this yet")
 	}
 	return refuseParameters(c, "wait")
@@ -291,7 +295,9 @@ func (s *State) writing(c *gin.Context) (component StateComponent, key string, o
 	if err = refuseHeaders(c, "Lock-Fence"); err != nil {
 		return component, key, options, err
 	}
-	options.Condition = conditionOf(c.Request.Header)
+	if options.Condition, err = conditionOf(c.Request.Header); err != nil {
+		return component, key, options, err
+	}
 	if c.Request.URL.RawQuery == "" {
 		return component, key, options, nil
 	}
@@ -326,6 +332,10 @@ func answerItem(c *gin.Context, item backends.Item) error {
 	}
 	header["Content-Type"] = []string{item.ContentType}
 	header["Content-Length"] = []string{strconv.Itoa(len(item.Data))}
+	// Whoever wrote the value chose its type: a browser must not run it as a
+	// page of this origin.
+	header["X-Content-Type-Options"] = []string{"nosniff"}
+	header["Content-Security-Policy"] = []string{"default-src 'none'; sandbox"}
 	c.Status(http.StatusOK)
 	if c.Request.Method == http.MethodHead {
 		return nil
@@ -338,6 +348,12 @@ func answerItem(c *gin.Context, item backends.Item) error {
 // that the answer is a 304.
 func conditionalRead(c *gin.Context, etag string) (done bool, err error) {
 	header := c.Request.Header
+	if len(header["If-Match"]) == 0 && len(header["If-None-Match"]) == 0 {
+		return false, nil
+	}
+	if _, err := conditionOf(header); err != nil {
+		return false, err
+	}
 	if match := tagsHeader(header, "If-Match"); (match.any || len(match.list) > 0) && !match.has(etag) {
 		return false, problem.New(problem.PreconditionFailed, "the current entity tag is not among those of If-Match")
 	}

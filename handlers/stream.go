@@ -26,14 +26,17 @@ const eventStreamType = "text/event-stream"
 
 // wantsStream says whether the caller asked for server-sent events; */* never
 // does.
-func wantsStream(c *gin.Context) bool {
+func wantsStream(c *gin.Context) (bool, error) {
 	if c.Request.Method != http.MethodGet {
-		return false
+		return false, nil
 	}
 	if strings.Contains(c.Request.Header.Get("Accept"), eventStreamType) {
-		return true
+		return true, nil
 	}
-	return c.Request.URL.RawQuery != "" && c.Query("stream") == "true"
+	if c.Request.URL.RawQuery == "" {
+		return false, nil
+	}
+	return boolParam(c, "stream")
 }
 
 // eventStream writes server-sent events. It belongs to one goroutine. The

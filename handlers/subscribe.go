@@ -17,6 +17,9 @@ import (
 	"github.com/ottogate/ottogate/request"
 )
 
+// pageBytes is how much data a page takes before it ends, whatever its max.
+const pageBytes = 4 << 20
+
 // Times of a page.
 const (
 	// firstLook is how long a page without wait looks for its first message:
@@ -73,7 +76,11 @@ func (p *PubSub) Subscribe(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	stream := wantsStream(c)
+	c.Header("Vary", "Accept")
+	stream, err := wantsStream(c)
+	if err != nil {
+		return err
+	}
 	if err := refuseSubscribe(c, stream); err != nil {
 		return err
 	}
@@ -153,12 +160,7 @@ func pageTopic(c *gin.Context, subscriber backends.Subscriber, topic string, sta
 	if err != nil {
 		return err
 	}
-	body, err := encode(page)
-	if err != nil {
-		return err
-	}
-	c.Data(http.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return writeJSON(c, http.StatusOK, page)
 }
 
 // collect waits for a first message and takes what is there behind it.
@@ -166,7 +168,7 @@ func collect(parent context.Context, tail backends.Tail, limit int, wait time.Du
 	page := messagePage{Messages: []messageView{}}
 	whole, cancel := request.From(parent).Bound(parent)
 	defer cancel()
-	for len(page.Messages) < limit {
+	for size := 0; len(page.Messages) < limit && size < pageBytes; {
 		ctx, cancel := context.WithTimeout(whole, wait)
 		delivery, err := tail.Next(ctx)
 		over := ctx.Err() != nil
@@ -178,6 +180,7 @@ func collect(parent context.Context, tail backends.Tail, limit int, wait time.Du
 			return page, err
 		}
 		page.Messages = append(page.Messages, viewOf(delivery))
+		size += len(delivery.Value)
 		wait = settle
 	}
 	page.Cursor = tail.Cursor()

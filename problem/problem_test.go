@@ -75,6 +75,17 @@ func TestWriteSaysAllThatACallerNeeds(t *testing.T) {
 	}
 }
 
+// A 503 names a time, whoever made it.
+func TestEvery503NamesATime(t *testing.T) {
+	for _, kind := range problem.Kinds() {
+		w := httptest.NewRecorder()
+		problem.Write(w, problem.New(kind.Code, "x"), "")
+		if got := w.Header().Get("Retry-After"); (got != "") != (kind.Status == 503) {
+			t.Errorf("%s: Retry-After %q", kind.Code, got)
+		}
+	}
+}
+
 func TestInternalTextStaysInside(t *testing.T) {
 	for _, err := range []error{errors.New("secret"), problem.Wrap(problem.Internal, errors.New("secret"), "secret"), problem.Wrap(problem.BadBackend, errors.New("secret"), "odd")} {
 		text, marshalErr := json.Marshal(problem.DocumentOf(err, ""))

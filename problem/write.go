@@ -33,7 +33,7 @@ func DocumentOf(err error, requestID string) Document {
 	doc := Document{
 		Type: "/problems/" + string(kind.Code), Title: kind.Title, Status: kind.Status,
 		Detail: e.Detail, Code: kind.Code, RequestID: requestID,
-		Retriable: kind.Retriable, RetryAfterMs: e.RetryAfter.Milliseconds(), Errors: e.Fields,
+		Retriable: kind.Retriable, RetryAfterMs: retryAfter(e).Milliseconds(), Errors: e.Fields,
 	}
 	if kind.Code == Internal {
 		doc.Detail = ""
@@ -42,6 +42,14 @@ func DocumentOf(err error, requestID string) Document {
 		doc.Outcome, doc.ETag = "unknown", e.ETag
 	}
 	return doc
+}
+
+// retryAfter is when a retry makes sense. Every 503 names a time.
+func retryAfter(e *Error) time.Duration {
+	if e.RetryAfter == 0 && KindOf(e.Code).Status == http.StatusServiceUnavailable {
+		return time.Second
+	}
+	return e.RetryAfter
 }
 
 // Write answers a request with err as a problem document, with Retry-After
@@ -57,7 +65,7 @@ func Write(w http.ResponseWriter, err error, requestID string) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Ottogate-Error", string(doc.Code))
 	header.Del("ETag")
-	if retry := From(err).RetryAfter; retry > 0 {
+	if retry := retryAfter(From(err)); retry > 0 {
 		header.Set("Retry-After", strconv.FormatInt(int64((retry+time.Second-1)/time.Second), 10))
 	}
 	w.WriteHeader(doc.Status)

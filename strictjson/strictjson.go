@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/ottogate/ottogate/problem"
@@ -30,6 +31,9 @@ func Decode[T any](data []byte) (T, error) {
 	if !utf8.Valid(data) {
 		return into, problem.AtPointer("", "the body is not valid UTF-8")
 	}
+	if loneSurrogate(data) {
+		return into, problem.AtPointer("", "a string holds one half of a surrogate pair, which is no character")
+	}
 	check := checker{decoder: json.NewDecoder(bytes.NewReader(data))}
 	check.decoder.UseNumber()
 	check.document(reflect.TypeFor[T]())
@@ -40,6 +44,39 @@ func Decode[T any](data []byte) (T, error) {
 		return into, ofUnmarshal(err)
 	}
 	return into, nil
+}
+
+// loneSurrogate looks for an escape such as \ud800 without its other half.
+// encoding/json puts U+FFFD in its place, which makes different texts equal.
+func loneSurrogate(data []byte) bool {
+	for i := 0; i+6 <= len(data); i++ {
+		if data[i] != '\\' {
+			continue
+		}
+		high := escapedUnit(data[i:])
+		switch {
+		case utf16.IsSurrogate(high):
+			if utf16.DecodeRune(high, escapedUnit(data[i+6:])) == utf8.RuneError {
+				return true
+			}
+			i += 11
+		default:
+			i++ // over what the backslash escapes, which may be a backslash
+		}
+	}
+	return false
+}
+
+// escapedUnit reads \uXXXX at the start of text; -1 for anything else.
+func escapedUnit(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 // ofUnmarshal words what only the decoding itself can find, such as a number
@@ -98,7 +135,10 @@ func (c *checker) value(t reflect.Type, pointer string, depth int) {
 			return
 		}
 		c.nested(token, t, pointer, depth+1)
-	case nil: // null fits everywhere and leaves the field as it is
+	case nil: // null leaves a field as it is, but is no document
+		if want := kindOf(t); depth == 0 && want != "" {
+			c.fault(pointer, "expected "+want+", found null")
+		}
 	default:
 		if want := kindOf(t); want != "" && want != kindOfToken(token) {
 			c.fault(pointer, "expected "+want+", found "+kindOfToken(token))

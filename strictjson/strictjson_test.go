@@ -44,6 +44,10 @@ func TestDecodeNamesThePlaceOfEachFault(t *testing.T) {
 		"wrong type":          {`{"owner":7}`, "/owner", "expected a string, found a number"},
 		"object for string":   {`{"owner":{}}`, "/owner", "expected a string, found an object"},
 		"array at the top":    {`[]`, "", "expected an object"},
+		"lone high surrogate": {`{"owner":"\ud800"}`, "", "surrogate"},
+		"lone low surrogate":  {`{"owner":"x\udfff"}`, "", "surrogate"},
+		"two high surrogates": {`{"owner":"\ud83d\ud83d"}`, "", "surrogate"},
+		"null at the top":     {`null`, "", "expected an object, found null"},
 		"fraction for int":    {`{"count":1.5}`, "/count", "does not fit"},
 		"out of range":        {`{"count":9223372036854775808}`, "/count", "does not fit"},
 		"escaped pointer":     {`{"a/b~c":1}`, "/a~1b~0c", "unknown field"},
@@ -63,6 +67,15 @@ func TestDecodeNamesThePlaceOfEachFault(t *testing.T) {
 				t.Fatalf("fault %+v, want %q at %q", p.Fields[0], c.detail, c.pointer)
 			}
 		})
+	}
+}
+
+func TestDecodeReadsEscapes(t *testing.T) {
+	for text, want := range map[string]string{`\ud83d\ude00`: "\U0001F600", `\\ud800`: `\ud800`, `\u00fc`: "\u00fc", `\\\\`: `\\`, `\uD83D\uDE00\n`: "\U0001F600\n"} {
+		got, err := strictjson.Decode[body]([]byte(`{"owner":"` + text + `"}`))
+		if err != nil || got.Owner != want {
+			t.Errorf("%s: %q %v, want %q", text, got.Owner, err, want)
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func check(args []string, stdout, stderr io.Writer) int {
 func sayDecision(stdout io.Writer, app, what string, found gateway.Explanation) int {
 	switch {
 	case found.Allowed && found.Rule == "":
-		fmt.Fprintf(stdout, "yes: %s may %s (any proved app may)\n", app, what)
+		fmt.Fprintf(stdout, "yes: %s may %s (no right is needed)\n", app, what)
 	case found.Allowed:
 		fmt.Fprintf(stdout, "yes: %s may %s by the rule %q\n", app, what, found.Rule)
 	default:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -27,8 +28,12 @@ func dev(args []string, stdout, stderr io.Writer) int {
 	if code, done := parse(set, args, stderr); done {
 		return code
 	}
+	if *path == "" && !onLoopback(*listen) {
+		fmt.Fprintf(stderr, "ottogate: %s is not a loopback address: the development mode lets everybody do everything; use --config with rules of your own, or serve\n", *listen)
+		return exitUsage
+	}
 	tuneMemory()
-	ctx, stop := untilSignal()
+	ctx, stop := untilSignal(stderr)
 	defer stop()
 	stack, err := startStack(ctx, *data)
 	if err != nil {
@@ -41,6 +46,14 @@ func dev(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return code
+}
+
+// onLoopback says whether only this machine can reach an address; an empty one
+// is the default.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return address == "" || (err == nil && (host == "localhost" || (ip != nil && ip.IsLoopback())))
 }
 
 func runDev(ctx context.Context, stack *stack, path, listen, admin string, stdout, stderr io.Writer) int {
@@ -80,6 +93,7 @@ All routes: %[1]s/docs/
 type stack struct {
 	data    string
 	discard bool // the data folder is a temporary one
+	lock    *os.File
 	kafka   *devstack.Kafka
 	apollo  *devstack.Apollo
 	echo    *devstack.Echo
@@ -105,6 +119,9 @@ func (s *stack) start(ctx context.Context) (err error) {
 		return err
 	}
 	if err = os.MkdirAll(s.data, 0o700); err != nil {
+		return err
+	}
+	if s.lock, err = lockFolder(s.data); err != nil {
 		return err
 	}
 	// The stand-ins must outlive the drain, which begins when ctx ends.
@@ -138,6 +155,9 @@ func (s *stack) stop() error {
 	}
 	if s.kafka != nil {
 		s.kafka.Stop()
+	}
+	if s.lock != nil {
+		failures = append(failures, s.lock.Close())
 	}
 	if s.discard {
 		failures = append(failures, os.RemoveAll(s.data))

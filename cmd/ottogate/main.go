@@ -63,8 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case "openapi":
 		return spec(rest, stdout, stderr)
 	case "version":
-		fmt.Fprintf(stdout, "ottogate %s %s %s\n", version, build().Commit, runtime.Version())
-		return exitFine
+		return sayVersion(rest, stdout, stderr)
 	case "replay":
 		fmt.Fprintln(stderr, "ottogate: this version does not implement replay yet")
 		return exitFailed
@@ -75,6 +74,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "ottogate: unknown command %q\n\n%s", command, usage)
 		return exitUsage
 	}
+}
+
+func sayVersion(args []string, stdout, stderr io.Writer) int {
+	if code, done := parse(flags("version", stderr), args, stderr); done {
+		return code
+	}
+	fmt.Fprintf(stdout, "ottogate %s %s %s\n", version, build().Commit, runtime.Version())
+	return exitFine
 }
 
 // flags makes a flag set that reports instead of exiting.

@@ -57,7 +57,8 @@ state: { main: { connection: local } }
 		{"GET /v1/state/main?prefix=o", exitFailed, "no:"},
 		{"GET /v1/invoke/payments/x", exitFine, "yes:"},
 		{"POST /v1/invoke/payments/x", exitFailed, "no:"},
-		{"GET /v1/whoami", exitFine, "any proved app may"},
+		{"GET /v1/whoami", exitFine, "no right is needed"},
+		{"GET /healthz", exitFine, "no right is needed"},
 		{"GET /v1/nothing", exitUsage, "there is no route"},
 		{"nonsense", exitUsage, "is not a method and a path"},
 	}
@@ -91,6 +92,7 @@ func TestUsage(t *testing.T) {
 		"unknown command":   {[]string{"fly"}, exitUsage},
 		"help":              {[]string{"help"}, exitFine},
 		"version":           {[]string{"version"}, exitFine},
+		"version and more":  {[]string{"version", "x"}, exitUsage},
 		"help of a command": {[]string{"serve", "-h"}, exitFine},
 		"no config":         {[]string{"serve"}, exitUsage},
 		"absent config":     {[]string{"serve", "--config", "/nonexistent.yaml"}, exitUsage},

@@ -176,3 +176,43 @@ func TestDevIsolatesItsApps(t *testing.T) {
 		t.Errorf("alice publishes to bob's topic: %d", got)
 	}
 }
+
+// Two processes on one folder would overwrite each other's files.
+func TestDevRefusesAFolderInUse(t *testing.T) {
+	data := t.TempDir()
+	p := startDev(t, data)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "dev", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", data)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(out), "in use") {
+		t.Errorf("exit %d: %s", cmd.ProcessState.ExitCode(), out)
+	}
+	if status, body := p.do("PUT", "/v1/state/main/x", "1"); status != 204 {
+		t.Errorf("the first process suffers: %d %s", status, body)
+	}
+}
+
+// The development mode lets everybody do everything, so nobody else may reach
+// it.
+func TestDevStaysOnLoopback(t *testing.T) {
+	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:80"} {
+		if code, _, stderr := call("dev", "--listen", address); code != exitUsage || !strings.Contains(stderr, "loopback") {
+			t.Errorf("%s: exit %d, said %s", address, code, stderr)
+		}
+	}
+}
+
+// A reload that is asked for must not end the process.
+func TestSIGHUPDoesNotKill(t *testing.T) {
+	p := startDev(t, "")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // the signal arrives
+	if status, body := p.do("GET", "/healthz", ""); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if code := p.end(syscall.SIGTERM); code != exitFine {
+		t.Errorf("exit %d", code)
+	}
+}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +27,7 @@ func serve(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	tuneMemory()
-	ctx, stop := untilSignal()
+	ctx, stop := untilSignal(stderr)
 	defer stop()
 	return runGateway(ctx, file, stdout, stderr, nil)
 }
@@ -82,19 +81,22 @@ func runGateway(ctx context.Context, file *configfile.File, stdout, stderr io.Wr
 
 // untilSignal ends its context at the first SIGTERM or SIGINT and the process
 // at the second. SIGHUP asks for a reload, which this version does not do: it
-// is ignored, so that it does not kill a gateway either.
-func untilSignal() (context.Context, context.CancelFunc) {
-	signal.Ignore(syscall.SIGHUP)
+// says so, and does not die of it.
+func untilSignal(stderr io.Writer) (context.Context, context.CancelFunc) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	ctx, cancel := context.WithCancelCause(context.Background())
-	go func() {
-		<-signals
-		cancel(errSignal)
-		<-signals
-		os.Exit(exitFailed)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // lives as long as the process, which it may end
+		for received := range signals {
+			switch {
+			case received == syscall.SIGHUP:
+				fmt.Fprintln(stderr, "ottogate: SIGHUP: this version does not reload; restart it to apply changes")
+			case ctx.Err() == nil:
+				cancel()
+			default:
+				os.Exit(exitFailed)
+			}
+		}
 	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
+	return ctx, func() { signal.Stop(signals); cancel() }
 }
-
-var errSignal = errors.New("a signal asked to stop")

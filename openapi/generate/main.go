@@ -33,6 +33,9 @@ func generate(from, folder string) error {
 	if err != nil {
 		return err
 	}
+	if text, err = keepExamples(text); err != nil {
+		return err
+	}
 	var old openapi2.T
 	if err := json.Unmarshal(text, &old); err != nil {
 		return err
@@ -41,6 +44,7 @@ func generate(from, folder string) error {
 	if err != nil {
 		return err
 	}
+	moveExamples(document)
 	overlay(document)
 	if err := validate(document); err != nil {
 		return err

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,6 +29,61 @@ func overlay(document *openapi3.T) {
 		addHead(item)
 		for method, operation := range item.Operations() {
 			complete(path, method, operation)
+		}
+	}
+}
+
+// exampleKey is the extension under which the examples of parameters survive
+// the conversion: Swagger 2.0 has no word for them.
+const exampleKey = "x-example"
+
+// keepExamples renames the examples of parameters in swag's document.
+func keepExamples(text []byte) ([]byte, error) {
+	var tree struct {
+		Paths map[string]map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	var whole map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(text, &tree), json.Unmarshal(text, &whole)); err != nil {
+		return nil, err
+	}
+	for _, methods := range tree.Paths {
+		for _, operation := range methods {
+			var parameters []map[string]json.RawMessage
+			if operation["parameters"] == nil {
+				continue
+			}
+			if err := json.Unmarshal(operation["parameters"], &parameters); err != nil {
+				return nil, err
+			}
+			for _, parameter := range parameters {
+				if example, given := parameter["example"]; given {
+					parameter[exampleKey] = example
+					delete(parameter, "example")
+				}
+			}
+			operation["parameters"], _ = json.Marshal(parameters) // what was decoded encodes
+		}
+	}
+	whole["paths"], _ = json.Marshal(tree.Paths) // what was decoded encodes
+	return json.Marshal(whole)
+}
+
+// moveExamples puts the examples where OpenAPI 3 has them.
+func moveExamples(document *openapi3.T) {
+	for _, item := range document.Paths.Map() {
+		for _, operation := range item.Operations() {
+			for _, parameter := range operation.Parameters {
+				if example, given := parameter.Value.Extensions[exampleKey]; given {
+					parameter.Value.Example = example
+					delete(parameter.Value.Extensions, exampleKey)
+				}
+			}
+			if body := operation.RequestBody; body != nil && body.Value.Extensions[exampleKey] != nil {
+				body.Value.Content = openapi3.Content{"*/*": binary().WithExample("example", body.Value.Extensions[exampleKey])}
+			}
+			if body := operation.RequestBody; body != nil {
+				body.Value.Extensions = nil // the converter's own notes
+			}
 		}
 	}
 }
@@ -185,7 +242,9 @@ func problemResponse(description string) *openapi3.Response {
 func fixContent(path, method string, operation *openapi3.Operation) {
 	opaque := strings.HasPrefix(path, "/v1/invoke/") || strings.HasPrefix(path, "/v1/publish/") || path == "/v1/state/{store}/{key}"
 	if opaque && operation.RequestBody != nil {
-		operation.RequestBody.Value.Content = openapi3.Content{"*/*": binary()}
+		if operation.RequestBody.Value.Content["*/*"] == nil {
+			operation.RequestBody.Value.Content = openapi3.Content{"*/*": binary()}
+		}
 		operation.RequestBody.Value.Required = false
 	}
 	success := operation.Responses.Status(200)
