@@ -45,6 +45,8 @@ type keep struct {
 	address string
 	limits  *limits
 	dialer  net.Dialer
+	ctx     context.Context // ends with the keep
+	cancel  context.CancelFunc
 
 	mutex  sync.Mutex
 	idle   []*connection // the longest unused first
@@ -53,7 +55,9 @@ type keep struct {
 }
 
 func newKeep(address string, limits *limits) *keep {
-	return &keep{address: address, limits: limits, active: map[*connection]struct{}{}}
+	k := &keep{address: address, limits: limits, active: map[*connection]struct{}{}}
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	return k
 }
 
 // get gives a connection whose deadline is until: one that was kept, unless
@@ -97,6 +101,7 @@ func (k *keep) dial(ctx context.Context, until time.Time) (*connection, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	defer context.AfterFunc(k.ctx, cancel)()
 	dialled, err := k.dialer.DialContext(ctx, "tcp", k.address)
 	if err != nil {
 		return nil, err
@@ -156,8 +161,10 @@ func (k *keep) tidy(now time.Time) {
 	}
 }
 
-// close closes all connections, those in use too, and refuses new ones.
+// close closes all connections, those in use too, and refuses new ones; what
+// is just connecting gives up.
 func (k *keep) close() {
+	k.cancel()
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	k.closed = true

@@ -42,7 +42,7 @@ func (f callerFault) Unwrap() error { return f.err }
 // fault says a failed passage in the words of the contract.
 func (p *passage) fault(f *failure) error {
 	e := p.classify(f)
-	e.Unknown = f.stage >= stale && !p.idempotent()
+	e.Unknown = p.arrived && !p.safe()
 	return e
 }
 
@@ -55,7 +55,8 @@ func (p *passage) classify(f *failure) *problem.Error {
 		copied := *known
 		return &copied
 	case p.callerLeft():
-		return problem.From(p.r.Context().Err())
+		copied := *problem.From(context.Cause(p.r.Context())) // a cause may be shared by many requests
+		return &copied
 	case p.pool.ctx.Err() != nil:
 		return problem.Wrap(problem.ShuttingDown, f.err, "the gateway is shutting down")
 	case errors.As(f.err, &caller):

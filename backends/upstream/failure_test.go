@@ -23,6 +23,32 @@ import (
 // not listen.
 func refusing(t *testing.T) string {
 	t.Helper()
+	_, address := boundSocket(t)
+	return "http://" + address
+}
+
+// congested is an address where connections neither come about nor fail: a
+// socket whose queue is full and from which nobody takes.
+func congested(t *testing.T) string {
+	t.Helper()
+	fd, address := boundSocket(t)
+	if err := syscall.Listen(fd, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 16 {
+		c, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
+		if err != nil {
+			return "http://" + address
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	t.Fatal("the queue does not fill")
+	return ""
+}
+
+// boundSocket is a socket on a loopback port of its own that does not listen.
+func boundSocket(t *testing.T) (fd int, address string) {
+	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +61,7 @@ func refusing(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("http://127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+	return fd, fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
 }
 
 func TestRefusedConnectionIsTriedElsewhere(t *testing.T) {
@@ -138,8 +164,8 @@ func TestLostAnswerIsRepeatedOnlyWhereThatIsSafe(t *testing.T) {
 			send()
 			second := send()
 			if c.repeated {
-				if second.StatusCode != 200 || seen.Load() != 3 {
-					t.Errorf("got %d after %d requests", second.StatusCode, seen.Load())
+				if attempts := second.Header.Get("Ottogate-Attempts"); second.StatusCode != 200 || seen.Load() != 3 || attempts != "2" {
+					t.Errorf("got %d after %d requests and %s attempts", second.StatusCode, seen.Load(), attempts)
 				}
 				return
 			}
@@ -148,6 +174,45 @@ func TestLostAnswerIsRepeatedOnlyWhereThatIsSafe(t *testing.T) {
 				t.Errorf("%d requests, unknown=%v", seen.Load(), g.failed.Load().Unknown)
 			}
 		})
+	}
+}
+
+// The Transport behind the reference sends again by itself.
+func TestResendingOfTheReferenceIsCounted(t *testing.T) {
+	var seen atomic.Int64
+	g := through(t, "reference", closesOnSecond(t, &seen))
+	for i, want := range []string{"1", "2"} {
+		if answer, _ := g.do(t, "GET", "/", nil); answer.StatusCode != 200 || answer.Header.Get("Ottogate-Attempts") != want {
+			t.Errorf("call %d: %d after %q attempts; the upstream saw %d", i, answer.StatusCode, answer.Header.Get("Ottogate-Attempts"), seen.Load())
+		}
+	}
+}
+
+// A write whose answer was lost stays of unknown outcome when the upstream
+// cannot even be reached for the second try.
+func TestLostAnswerStaysUnknownWhenTheResendIsRefused(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		c, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		in := bufio.NewReader(c)
+		_, _ = readRequest(in)
+		_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+		_, _ = readRequest(in)
+		_ = listener.Close()
+		_ = c.Close()
+	}()
+	g := through(t, "direct", "http://"+listener.Addr().String())
+	g.do(t, "PUT", "/", strings.NewReader("x"))
+	answer, _ := g.do(t, "PUT", "/", strings.NewReader("x"))
+	expect(t, answer, problem.BadUpstream)
+	if attempts := answer.Header.Get("Ottogate-Attempts"); !g.failed.Load().Unknown || attempts != "2" {
+		t.Errorf("unknown=%v after %s attempts", g.failed.Load().Unknown, attempts)
 	}
 }
 
@@ -161,14 +226,14 @@ func TestDeadlineToHeaders(t *testing.T) {
 		})
 		g := through(t, carrier, up.URL)
 		g.timeout = 150 * time.Millisecond
-		for _, method := range []string{"GET", "POST"} {
+		for _, method := range []string{"GET", "OPTIONS", "PUT", "DELETE", "PATCH", "POST"} {
 			begun := time.Now()
 			answer, _ := g.do(t, method, "/", strings.NewReader("x"))
 			expect(t, answer, problem.DeadlineExceeded)
 			if took := time.Since(begun); took < 140*time.Millisecond || took > 600*time.Millisecond {
 				t.Errorf("it took %v", took)
 			}
-			if unknown := g.failed.Load().Unknown; unknown != (method == "POST") {
+			if unknown := g.failed.Load().Unknown; unknown != (method != "GET" && method != "OPTIONS") {
 				t.Errorf("%s: unknown=%v", method, unknown)
 			}
 			<-gone // the upstream learns of it

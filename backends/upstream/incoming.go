@@ -57,7 +57,7 @@ func add(header http.Header, fields []field) {
 	}
 }
 
-// origin says who answered, or was asked last, and how many were tried.
+// origin says who answered, or was asked last, and at which try.
 func (p *passage) origin() [2]field {
 	return [2]field{{"Ottogate-Attempts", strconv.Itoa(p.tries)}, {"Ottogate-Upstream", p.endpoint.label}}
 }

@@ -38,7 +38,8 @@ type passage struct {
 	held    *block // what inline lives in
 	streams bool   // the body is too large or too unknown to hold
 
-	tries    int
+	tries    int         // how often it was sent, or could not be
+	arrived  bool        // an upstream may have acted on it
 	tried    []*endpoint // could not be reached
 	endpoint *endpoint
 	tryUntil time.Time // until, or sooner
@@ -126,11 +127,13 @@ func (p *passage) boundReading(w http.ResponseWriter) func() bool {
 // run tries until there is an answer, or no further try is allowed.
 func (p *passage) run(w http.ResponseWriter) error {
 	p.endpoint = p.service.choose(nil)
-	for p.tries = 1; ; {
+	for {
+		p.tries++
 		f := p.try(w)
 		if f == nil {
 			return nil
 		}
+		p.arrived = p.arrived || f.stage >= stale
 		if f.stage == committed {
 			p.pool.log.Debug("answer cut", "service", p.service.name, "endpoint", p.endpoint.address, "error", f.err)
 			panic(http.ErrAbortHandler) //nolint:forbidigo // the only way to cut an answer short
@@ -188,17 +191,21 @@ func (p *passage) elsewhere() bool {
 		return false
 	}
 	p.endpoint, p.fresh = next, false
-	p.tries++
 	return true
+}
+
+// safe tells whether the request asks for no change (RFC 9110 §9.2.1).
+func (p *passage) safe() bool {
+	switch p.r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
+	}
+	return false
 }
 
 // idempotent tells whether the request may reach an upstream twice.
 func (p *passage) idempotent() bool {
-	switch p.r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return p.r.Header.Get("Idempotency-Key") != ""
+	return p.safe() || p.r.Method == http.MethodPut || p.r.Method == http.MethodDelete || p.r.Header.Get("Idempotency-Key") != ""
 }
 
 // callerLeft tells whether the caller has gone of itself.

@@ -3,6 +3,7 @@ package upstream
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -74,12 +75,7 @@ func upgrades(r *http.Request) bool {
 	if r.Method != http.MethodGet || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || len(r.Header["Upgrade"]) != 1 {
 		return false
 	}
-	for _, name := range nominated(r.Header["Connection"]) {
-		if name == "Upgrade" {
-			return r.ProtoMajor == 1 && r.ContentLength == 0
-		}
-	}
-	return false
+	return slices.Contains(nominated(r.Header["Connection"]), "Upgrade") && r.ProtoMajor == 1 && r.ContentLength == 0
 }
 
 // wantsTrailers tells whether the caller said TE: trailers.

@@ -75,9 +75,9 @@ func (c *reference) carry(w http.ResponseWriter, p *passage) *failure {
 	defer context.AfterFunc(c.pool.ctx, func() { cancel(net.ErrClosed) })()
 	late := c.boundHead(p, cancel)
 	defer late.Stop()
-	t := &trial{reference: c, passage: p, late: late}
+	t := &trial{reference: c, passage: p, late: late, before: p.tries - 1}
 	t.shield = &shield{ResponseWriter: w, passage: p, header: http.Header{}}
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { t.wrote.Store(true) }}
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { t.sent.Add(1) }}
 	r := p.r.WithContext(httptrace.WithClientTrace(ctx, trace))
 	endBody := func() {}
 	if p.streams {
@@ -132,7 +132,8 @@ type trial struct {
 	*passage
 	shield  *shield
 	late    *time.Timer
-	wrote   atomic.Bool // the request's head went out
+	before  int          // tries
+	sent    atomic.Int64 // how often the request's head went out: the Transport resends by itself
 	failure *failure
 }
 
@@ -140,9 +141,11 @@ type trial struct {
 // here, so that Invoke can clean up before it panics the same way.
 func (t *trial) serve(r *http.Request) {
 	defer func() {
-		if cut := recover(); cut == http.ErrAbortHandler {
+		switch cut := recover(); cut {
+		case nil:
+		case http.ErrAbortHandler:
 			t.failure = &failure{committed, io.ErrUnexpectedEOF}
-		} else if cut != nil {
+		default:
 			panic(cut) //nolint:forbidigo // not ours: the middleware reports it
 		}
 	}()
@@ -199,6 +202,7 @@ func setPath(u *url.URL, escaped string) {
 
 // accept stops the clock: the headers are there.
 func (t *trial) accept(answer *http.Response) error {
+	t.count()
 	if !t.late.Stop() && !t.tryUntil.IsZero() {
 		return context.DeadlineExceeded
 	}
@@ -230,7 +234,11 @@ func (t *trial) fail(_ http.ResponseWriter, _ *http.Request, err error) {
 	if body := t.shield.body; body != nil && body.failed.Load() != nil {
 		t.failure.err = *body.failed.Load()
 	}
-	if t.wrote.Load() {
+	t.count()
+	if t.sent.Load() > 0 {
 		t.failure.stage = sent
 	}
 }
+
+// count takes the Transport's resending for tries.
+func (t *trial) count() { t.tries = t.before + max(1, int(t.sent.Load())) }

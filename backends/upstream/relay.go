@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -66,11 +67,11 @@ func (x *exchange) relay() error {
 		err = x.relayExactly(h.length)
 	default:
 		err = x.relayExactly(math.MaxInt64)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = nil // the end of the connection is the end of the body
 		}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	x.whole = err == nil

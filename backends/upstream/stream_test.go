@@ -430,6 +430,108 @@ func TestCloseEndsWebSocketsAndStreams(t *testing.T) {
 	expect(t, late, problem.ShuttingDown)
 }
 
+// Close cuts whatever waits for an upstream, in every stage: a connection that
+// does not come about, a head that does not come, a stream without an end, a
+// body that is still on its way.
+func TestCloseCutsEveryStage(t *testing.T) {
+	up := upstreamServer(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/stream":
+			_, _ = io.WriteString(w, "begun")
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		case "/silent":
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+		case "/upload":
+			_, _ = io.Copy(io.Discard, r.Body)
+		}
+	})
+	bothCarriers(t, func(t *testing.T, carrier string) {
+		for _, stage := range []string{"dial", "stream", "silent", "upload"} {
+			t.Run(stage, func(t *testing.T) {
+				address := up.URL
+				if stage == "dial" {
+					address = congested(t)
+				}
+				g := through(t, carrier, address)
+				body, sending := io.Pipe()
+				method, source := "GET", io.Reader(nil)
+				if stage == "upload" {
+					method, source = "POST", body
+					go func() { _, _ = io.WriteString(sending, "some") }()
+				}
+				r, _ := http.NewRequestWithContext(t.Context(), method, g.URL+"/s/"+stage, source)
+				ended := make(chan error, 1)
+				go func() {
+					answer, err := g.client.Do(r)
+					if err == nil {
+						_, err = io.Copy(io.Discard, answer.Body)
+						_ = answer.Body.Close()
+						if answer.Header.Get("Ottogate-Error") == string(problem.ShuttingDown) {
+							err = problem.New(problem.ShuttingDown, "as it says")
+						}
+					}
+					ended <- err
+				}()
+				time.Sleep(50 * time.Millisecond)
+				begun := time.Now()
+				_ = g.pool.Close()
+				if took := time.Since(begun); took > 500*time.Millisecond {
+					t.Errorf("Close took %v", took)
+				}
+				_ = sending.CloseWithError(io.ErrClosedPipe)
+				if err := <-ended; err == nil {
+					t.Error("the call looked whole")
+				} else if stage == "dial" || stage == "silent" {
+					if problem.From(err).Code != problem.ShuttingDown {
+						t.Errorf("the caller was told %v", err)
+					}
+				}
+			})
+		}
+	})
+}
+
+// Whoever ends a request's context, for example to drain, ends its stream at
+// once and its wait with the reason that he gives.
+func TestEndOfTheContextCutsAndTellsItsCause(t *testing.T) {
+	up := upstreamServer(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stream" {
+			_, _ = io.WriteString(w, "begun")
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+	})
+	bothCarriers(t, func(t *testing.T, carrier string) {
+		g := through(t, carrier, up.URL)
+		reason := problem.New(problem.ShuttingDown, "draining")
+		g.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, end := context.WithCancelCause(r.Context())
+			timer := time.AfterFunc(50*time.Millisecond, func() { end(reason) })
+			defer timer.Stop()
+			g.ServeHTTP(w, r.WithContext(ctx))
+		})
+		begun := time.Now()
+		answer, _ := g.do(t, "POST", "/silent", nil)
+		expect(t, answer, problem.ShuttingDown)
+		if !g.failed.Load().Unknown || reason.Unknown {
+			t.Errorf("unknown: this call %v, every call %v", g.failed.Load().Unknown, reason.Unknown)
+		}
+		answer, err := g.client.Get(g.URL + "/s/stream")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if _, err := io.ReadAll(answer.Body); err == nil {
+			t.Error("the cut stream looked whole")
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestSecureAndHTTP2Upstreams(t *testing.T) {
 	for _, protocol := range []string{"http1", "h2", "h2c"} {
 		t.Run(protocol, func(t *testing.T) {

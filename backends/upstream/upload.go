@@ -50,13 +50,9 @@ func startUpload(x *exchange) *upload {
 func (u *upload) run() error {
 	left := u.r.ContentLength
 	for u.chunked || left > 0 {
-		if u.halted.Load() {
-			return errHalted
-		}
-		data := u.block[frameBefore : blockSize-frameBehind]
-		n, err := u.r.Body.Read(data)
+		n, err := u.read()
 		left -= int64(n)
-		if err == io.EOF || (!u.chunked && left == 0) {
+		if errors.Is(err, io.EOF) || (!u.chunked && left == 0) {
 			u.finished.Store(true)
 		}
 		if n > 0 {
@@ -64,14 +60,11 @@ func (u *upload) run() error {
 				return err
 			}
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err != nil && u.halted.Load() {
-			return errHalted
-		}
 		if err != nil {
-			return callerFault{err}
+			return err
 		}
 	}
 	if u.chunked {
@@ -81,6 +74,23 @@ func (u *upload) run() error {
 		return callerFault{io.ErrUnexpectedEOF}
 	}
 	return nil
+}
+
+// read takes what the caller has sent into the block. Errors but the end are
+// told from the end of our own interest.
+func (u *upload) read() (int, error) {
+	if u.halted.Load() {
+		return 0, errHalted
+	}
+	n, err := u.r.Body.Read(u.block[frameBefore : blockSize-frameBehind])
+	switch {
+	case err == nil || errors.Is(err, io.EOF):
+		return n, err
+	case u.halted.Load():
+		return n, errHalted
+	default:
+		return n, callerFault{err}
+	}
 }
 
 var errHalted = errors.New("the answer was there before the body had gone out")
@@ -103,7 +113,8 @@ func (u *upload) write(n int) error {
 
 // endChunks writes the last chunk and the caller's trailers.
 func (u *upload) endChunks() error {
-	out := append(u.block[:0], "0\r\n"...)
+	out := u.block[:0]
+	out = append(out, "0\r\n"...)
 	for name, values := range u.r.Trailer {
 		if forbiddenTrailer(name) {
 			continue

@@ -135,7 +135,9 @@ func (p *Pool) Services() []string {
 }
 
 // Close cuts the calls under way, waits for them to end and closes all
-// connections. Calls that come later are refused with problem.ShuttingDown.
+// connections. Calls that come later are refused with problem.ShuttingDown. A
+// call that waits for its caller, who sends a small body slowly or does not
+// take an answer, ends with the caller's connection: close the server first.
 func (p *Pool) Close() error {
 	p.mutex.Lock()
 	p.closed = true
