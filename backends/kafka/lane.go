@@ -126,23 +126,22 @@ func (l *lane) wait(ctx context.Context, f *flight) (backends.Receipt, error) {
 			l.session.suspect()
 		}
 		failure := *problem.From(ctx.Err())
-		failure.Unknown = true
 		failure.Detail = "the broker did not acknowledge in time"
-		return backends.Receipt{}, &failure
+		return f.leave(&failure)
 	case <-l.session.lost:
-		return backends.Receipt{}, l.cutOff(f)
+		return f.leave(errAway(errLost))
 	}
 }
 
-// cutOff prefers an answer that came with the loss to not knowing.
-func (l *lane) cutOff(f *flight) error {
+// leave ends the wait for a record because of failure. An answer that has come
+// in the same moment is preferred to not knowing.
+func (f *flight) leave(failure *problem.Error) (backends.Receipt, error) {
 	select {
 	case landed := <-f.landed:
-		return landed.err
+		return landed.receipt, landed.err
 	default:
-		failure := errAway(errLost)
 		failure.Unknown = true
-		return failure
+		return backends.Receipt{}, failure
 	}
 }
 
