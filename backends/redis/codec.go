@@ -26,6 +26,9 @@ const (
 type codec interface {
 	// encode gives the bytes to store, which are a copy, and their ETag.
 	encode(value backends.Value) (stored []byte, etag string, err error)
+	// mint gives the tag of a counter, which a script will write, as bytes and
+	// as ETag. It is empty where the digits are the tag.
+	mint() (bare []byte, etag string)
 	// decode reads stored bytes, which the item may share.
 	decode(stored []byte) (backends.Item, error)
 	// tags packs ETags as scripts compare them; what can be no tag of this
@@ -65,6 +68,11 @@ func (envelopeCodec) encode(value backends.Value) ([]byte, string, error) {
 	return stored, e.tag.String(), nil
 }
 
+func (envelopeCodec) mint() ([]byte, string) {
+	t := newTag()
+	return t[:], t.String()
+}
+
 func (envelopeCodec) decode(stored []byte) (backends.Item, error) {
 	e, err := decodeEnvelope(stored)
 	if err != nil {
@@ -98,6 +106,8 @@ func (rawCodec) encode(value backends.Value) ([]byte, string, error) {
 	stored := bytes.Clone(value.Data)
 	return stored, contentTag(stored), nil
 }
+
+func (rawCodec) mint() ([]byte, string) { return nil, "" }
 
 func (rawCodec) decode(stored []byte) (backends.Item, error) {
 	return backends.Item{Value: backends.Value{Data: stored}, ETag: contentTag(stored)}, nil

@@ -33,7 +33,7 @@ var replies = map[string]problem.Code{
 	"WRONGPASS":   problem.Unavailable,
 	"NOPERM":      problem.Unavailable,
 	"WRONGTYPE":   problem.ForeignValue,
-	"CROSSSLOT":   problem.Unprocessable,
+	"CROSSSLOT":   problem.CrossSlot,
 }
 
 // phrases is the same for errors whose first word says nothing.
@@ -54,6 +54,7 @@ var details = map[problem.Code]string{
 	problem.Unavailable:   "the store refuses or does not answer",
 	problem.ForeignValue:  "the stored value was not written by this gateway",
 	problem.Unprocessable: "the store cannot do this",
+	problem.CrossSlot:     "the keys lie in different slots of the Redis Cluster: give them a common hash tag, as in orders/{42}/head and orders/{42}/lines",
 	problem.BadBackend:    "the store answered with an error",
 }
 

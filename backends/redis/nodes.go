@@ -16,6 +16,11 @@ import (
 // node runs read commands on one server that holds keys.
 type node func(ctx context.Context, commands ...redis.Cmder) error
 
+func (c *Conn) isCluster() bool {
+	_, is := c.client.(*redis.ClusterClient)
+	return is
+}
+
 // nodes are the masters, in an order that holds as long as they are the same.
 func (c *Conn) nodes(ctx context.Context) ([]node, error) {
 	cluster, ok := c.client.(*redis.ClusterClient)

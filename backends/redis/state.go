@@ -25,8 +25,10 @@ type State struct {
 }
 
 var (
-	_ backends.StateStore = (*State)(nil)
-	_ backends.Lister     = (*State)(nil)
+	_ backends.StateStore  = (*State)(nil)
+	_ backends.Lister      = (*State)(nil)
+	_ backends.Incrementer = (*State)(nil)
+	_ backends.Transactor  = (*State)(nil)
 )
 
 // Get reads one key; bytes of another encoding are problem.ForeignValue.
@@ -80,6 +82,10 @@ func (s *State) Put(ctx context.Context, key string, value backends.Value, optio
 	if err := refuseStrong(options.Consistency); err != nil {
 		return "", err
 	}
+	if options.Fence != nil {
+		result, err := s.one(ctx, backends.Operation{Kind: backends.OperationPut, Key: key, Value: value, Options: options})
+		return result.ETag, err
+	}
 	stored, etag, err := s.codec.encode(value)
 	if err != nil {
 		return "", err
@@ -128,6 +134,10 @@ func (s *State) set(ctx context.Context, key string, stored []byte, options back
 // Delete removes the key.
 func (s *State) Delete(ctx context.Context, key string, options backends.WriteOptions) error {
 	if err := refuseStrong(options.Consistency); err != nil {
+		return err
+	}
+	if options.Fence != nil {
+		_, err := s.one(ctx, backends.Operation{Kind: backends.OperationDelete, Key: key, Options: options})
 		return err
 	}
 	if !options.Unconditional() {
