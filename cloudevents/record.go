@@ -27,8 +27,13 @@ func (e *Event) Headers() []backends.Header {
 
 // FromDelivery finds the event in a record, in binary or structured mode;
 // false means that the record is something else, which is no fault. Headers
-// that do not belong to the event are left out of it.
+// that do not belong to the event are left out of it. A record that gives an
+// attribute twice is no event: readers would differ on which of the two holds,
+// and whoever adds a header could forge what the sender said.
 func FromDelivery(delivery backends.Delivery) (Event, bool) {
+	if givenTwice(delivery.Headers) {
+		return Event{}, false
+	}
 	if mediaType(headerOf(delivery, recordContentType)) == structuredJSON {
 		event, err := fromStructured(delivery.Value)
 		return event, err == nil
@@ -44,6 +49,26 @@ func FromDelivery(delivery backends.Delivery) (Event, bool) {
 		}
 	}
 	return event, event.checkComplete() == nil
+}
+
+// givenTwice says whether headers give an attribute more than once. The type
+// of the data has two headers that may.
+func givenTwice(headers []backends.Header) bool {
+	seen := make(map[string]struct{})
+	for _, header := range headers {
+		name, ok := strings.CutPrefix(header.Name, recordPrefix)
+		if header.Name == recordContentType {
+			name, ok = attributeDataContentType, true
+		}
+		if !ok {
+			continue
+		}
+		if _, known := seen[name]; known {
+			return true
+		}
+		seen[name] = struct{}{}
+	}
+	return false
 }
 
 // IsEventHeader says whether a record header is part of an event in binary

@@ -53,6 +53,33 @@ func TestOtherRecordsAreNoEvents(t *testing.T) {
 	}
 }
 
+// TestAttributesGivenTwiceAreNoEvent: neither the first nor the last may win,
+// or a header that somebody adds forges what the sender said.
+func TestAttributesGivenTwiceAreNoEvent(t *testing.T) {
+	sent := mustRead(t, header("ce-subject", "s", "ce-trace", "1", "Content-Type", "image/png"), "x")
+	for _, header := range sent.Headers() {
+		for name, value := range map[string][]byte{"the same": header.Value, "another": []byte("forged")} {
+			record := backends.Delivery{Headers: append(sent.Headers(), backends.Header{Name: header.Name, Value: value}), Value: sent.Data}
+			if event, ok := cloudevents.FromDelivery(record); ok {
+				t.Errorf("%s value of %s: %+v", name, header.Name, event)
+			}
+		}
+	}
+	alias := backends.Header{Name: "ce_datacontenttype", Value: []byte("text/plain")}
+	if event, ok := cloudevents.FromDelivery(backends.Delivery{Headers: append(sent.Headers(), alias), Value: sent.Data}); ok {
+		t.Errorf("both headers of the data's type: %+v", event)
+	}
+}
+
+func TestOtherHeadersMayRepeat(t *testing.T) {
+	sent := mustRead(t, header(), "x")
+	own := backends.Header{Name: "x-ce_id", Value: []byte("1")}
+	got, ok := cloudevents.FromDelivery(backends.Delivery{Headers: append(sent.Headers(), own, own), Value: sent.Data})
+	if !ok || !reflect.DeepEqual(got, sent) {
+		t.Fatalf("%+v became %+v", sent, got)
+	}
+}
+
 func TestJSONKeepsDigitsAndIsOneLine(t *testing.T) {
 	event := cloudevents.Event{
 		ID: "1", Source: "/s", Type: "t", DataContentType: "application/json",
