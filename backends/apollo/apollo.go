@@ -2,7 +2,8 @@
 // three GETs and an HMAC.
 //
 // A group is loaded by its first reader and then kept up to date by a long
-// poll, so that reads come from memory and never wait for Apollo. What is
+// poll, so that reads come from memory and never wait for Apollo; what nobody
+// has read for some minutes is let go of. What is
 // known about a group is an immutable snapshot behind an atomic pointer: it is
 // swapped whole, and nothing but a complete and plausible answer for the very
 // group replaces it. Every change is written to a folder, so that a start
@@ -40,8 +41,9 @@ const (
 	maxGroups    = 10_000
 	maxPolls     = 1_000
 	maxAbsent    = 4_096
-	maxFetches   = 32 // at one time
-	groupsPerAsk = 32 // of one long poll, so that its URL stays below 8 KiB
+	maxFiles     = 12_000 // snapshots on disk, more than maxGroups
+	maxFetches   = 32     // at one time
+	groupsPerAsk = 32     // of one long poll, so that its URL stays below 8 KiB
 )
 
 // timing holds every wait of the driver.
@@ -54,12 +56,13 @@ type timing struct {
 	resync   time.Duration // between polls that ask for everything anew
 	retryMin time.Duration // the first pause after a failure
 	retryMax time.Duration // the longest pause after failures
+	idle     time.Duration // between looks for groups that nobody reads any more
 }
 
 var defaultTiming = timing{
 	load: 5 * time.Second, patience: 500 * time.Millisecond, poll: 90 * time.Second,
 	settle: 50 * time.Millisecond, absent: time.Second, resync: 5 * time.Minute,
-	retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second,
+	retryMin: 100 * time.Millisecond, retryMax: 2 * time.Second, idle: 5 * time.Minute,
 }
 
 // Store is the configuration of one Apollo, for all its apps. It is safe for
@@ -81,6 +84,7 @@ type Store struct {
 	loads  map[backends.GroupRef]*load
 	absent map[backends.GroupRef]time.Time // answered 404, until then
 	polls  map[pollKey][]*poll
+	ledger *ledger // of groups and loads
 
 	pollCount int
 }
@@ -114,7 +118,9 @@ func open(ctx context.Context, config Config, timing timing, log *slog.Logger) (
 	if store.cluster == "" {
 		store.cluster = "default"
 	}
+	store.ledger = newLedger(store.cluster)
 	store.lifetime, store.end = context.WithCancel(context.WithoutCancel(ctx))
+	store.running.Go(store.sweep)
 	return store, nil
 }
 
@@ -131,6 +137,7 @@ func (s *Store) Close() error {
 }
 
 // Group implements backends.ConfigStore. Only the first read of a group waits.
+// A group more than one app may have is problem.Overloaded, for that app alone.
 func (s *Store) Group(ctx context.Context, ref backends.GroupRef) (backends.ConfigReading, error) {
 	g, err := s.find(ctx, ref)
 	if err != nil {
@@ -141,10 +148,11 @@ func (s *Store) Group(ctx context.Context, ref backends.GroupRef) (backends.Conf
 
 // Changed implements backends.ConfigStore.
 func (s *Store) Changed(ctx context.Context, ref backends.GroupRef, version string) (backends.ConfigReading, error) {
-	g, err := s.find(ctx, ref)
+	g, err := s.watch(ctx, ref)
 	if err != nil {
 		return backends.ConfigReading{}, err
 	}
+	defer g.leave()
 	for {
 		now := g.current.Load()
 		if now.snapshot == nil || now.snapshot.Version != version {

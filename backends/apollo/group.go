@@ -16,6 +16,10 @@ type group struct {
 	confirmed atomic.Int64 // when Apollo last said what is current, Unix nanoseconds
 	stale     atomic.Bool  // the last contact about this group failed
 
+	used     atomic.Bool  // read since the last look for idle groups
+	watchers atomic.Int64 // readers who wait for a change
+	retired  atomic.Bool  // let go of: another value may stand for ref by now
+
 	disk sync.Mutex // held while the group's file is written or removed
 
 	mu         sync.Mutex
@@ -37,7 +41,34 @@ func newGroup(ref backends.GroupRef, snapshot *backends.Snapshot, confirmed time
 	g.current.Store(&version{snapshot: snapshot, replaced: make(chan struct{})})
 	g.confirmed.Store(confirmed.UnixNano())
 	g.stale.Store(stale)
+	g.used.Store(true)
 	return g
+}
+
+// use notes a reader. Most find it noted and write nothing, so that readers on
+// several cores do not take the group's memory from one another.
+func (g *group) use() {
+	if !g.used.Load() {
+		g.used.Store(true)
+	}
+}
+
+// leave ends a watch.
+func (g *group) leave() {
+	g.use()
+	g.watchers.Add(-1)
+}
+
+// retire says whether a group is idle, and marks one that is. One whose file
+// is being written is not, so that a retired group has no file under way that
+// would replace its successor's. The caller holds the store's lock.
+func (g *group) retire() bool {
+	if g.used.Swap(false) || g.watchers.Load() > 0 || !g.disk.TryLock() {
+		return false
+	}
+	defer g.disk.Unlock()
+	g.retired.Store(true)
+	return true
 }
 
 // read is v as of now.

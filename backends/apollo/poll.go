@@ -6,24 +6,16 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/ottogate/ottogate/backends"
-	"github.com/ottogate/ottogate/problem"
 )
-
-// pollKey is whom a long poll is for. Labels share one: Apollo announces
-// changes of a namespace whatever the label.
-type pollKey struct{ app, cluster string }
-
-func keyOf(ref backends.GroupRef) pollKey { return pollKey{ref.App, ref.Cluster} }
 
 // poll asks Apollo about the changes of up to groupsPerAsk groups of one app
 // and cluster, with one question at a time.
 type poll struct {
-	store  *Store
-	key    pollKey
-	joined chan struct{} // holds a token when a group has joined
-	cut    bool          // Apollo is away; belongs to run
+	store *Store
+	key   pollKey
+	cut   bool            // Apollo is away; belongs to run
+	ctx   context.Context // ends with the last group
+	end   context.CancelFunc
 
 	mu      sync.Mutex
 	members map[*group]struct{}
@@ -36,111 +28,42 @@ type poll struct {
 // errJoined ends a question because it does not ask about all groups.
 var errJoined = errors.New("apollo: a group has joined")
 
-// pollFor finds a poll with room for a group, or starts one. The caller holds
-// the store's lock.
-func (s *Store) pollFor(ref backends.GroupRef) (*poll, error) {
-	key := keyOf(ref)
-	for _, p := range s.polls[key] {
-		if p.size() < groupsPerAsk {
-			return p, nil
-		}
-	}
-	if s.pollCount >= maxPolls {
-		return nil, problem.New(problem.Overloaded, "the gateway watches %d apps and clusters already", maxPolls)
-	}
-	s.pollCount++
-	p := &poll{
-		store: s, key: key, joined: make(chan struct{}, 1),
-		members: map[*group]struct{}{}, ids: map[string]int64{}, resync: s.nextResync(),
-	}
-	s.polls[key] = append(s.polls[key], p)
-	s.running.Go(p.run)
-	return p, nil
-}
-
-func (p *poll) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.members)
-}
-
-// add lets a group in. It is asked about anew, so that a change between its
-// load and now is seen.
-func (p *poll) add(g *group) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.members[g] = struct{}{}
-	p.ids[g.ref.Group] = unknownID
-	p.unasked = true
-	if p.stop != nil {
-		time.AfterFunc(p.store.timing.settle, p.interrupt)
-	}
-	select {
-	case p.joined <- struct{}{}:
-	default:
-	}
-}
-
-// interrupt ends a question that leaves a group out.
-func (p *poll) interrupt() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.unasked && p.stop != nil {
-		p.stop(errJoined)
-	}
-}
-
-// remove lets a group go.
-func (p *poll) remove(g *group) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.members, g)
-}
-
-// run asks until the store closes. It pauses only after a failure and after an
-// answer without news, which would else be asked for in a loop.
+// run asks until the poll or the store ends. It pauses only after a failure
+// and after an answer without news, which would else be asked for in a loop.
 func (p *poll) run() {
-	lifetime, timing := p.store.lifetime, p.store.timing
+	defer p.end()
+	timing := p.store.timing
 	retry := pause{min: timing.retryMin, max: timing.retryMax}
-	for lifetime.Err() == nil {
+	for p.ctx.Err() == nil {
 		begun := time.Now()
-		asked, news, err := p.ask(lifetime)
+		asked, news, err := p.ask()
 		switch {
-		case lifetime.Err() != nil || errors.Is(err, errJoined):
-		case len(asked) == 0:
-			p.idle(lifetime)
+		case p.ctx.Err() != nil || errors.Is(err, errJoined):
 		case err != nil:
 			p.lost(err)
-			retry.wait(lifetime)
+			retry.wait(p.ctx)
 		default:
 			p.found()
 			if p.heard(asked, news) || len(news) == 0 && time.Since(begun) > timing.retryMin {
 				retry.reset()
 			} else {
-				retry.wait(lifetime)
+				retry.wait(p.ctx)
 			}
 		}
 	}
 }
 
-// idle waits until there is a group to ask about.
-func (p *poll) idle(ctx context.Context) {
-	select {
-	case <-p.joined:
-	case <-ctx.Done():
-	}
-}
-
 // ask puts one question and waits for its answer.
-func (p *poll) ask(lifetime context.Context) (asked map[string]int64, news []notification, err error) {
-	ctx, cancel := context.WithTimeout(lifetime, p.store.timing.poll)
+func (p *poll) ask() (asked map[string]int64, news []notification, err error) {
+	ctx, cancel := context.WithTimeout(p.ctx, p.store.timing.poll)
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	asked = p.begin(stop)
 	defer p.begin(nil)
-	if len(asked) == 0 {
-		return nil, nil, nil
+	if len(asked) == 0 { // the last group has left, so that the poll is ending
+		<-p.ctx.Done()
+		return nil, nil, p.ctx.Err()
 	}
 	question := make([]notification, 0, len(asked))
 	for name, id := range asked {

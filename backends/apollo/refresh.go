@@ -27,7 +27,7 @@ func (s *Store) renew(g *group) {
 	for {
 		err := s.fetch(g)
 		switch {
-		case s.lifetime.Err() != nil:
+		case s.lifetime.Err() != nil || g.retired.Load():
 			return
 		case errors.Is(err, errAbsent):
 			s.log.Info("apollo: a group is gone", "app", g.ref.App, "group", g.ref.Group)
@@ -92,6 +92,9 @@ func (s *Store) confirm(g *group, now time.Time) {
 func (s *Store) keep(g *group) {
 	g.disk.Lock()
 	defer g.disk.Unlock()
+	if g.retired.Load() {
+		return
+	}
 	if snapshot := g.current.Load().snapshot; snapshot != nil {
 		s.disk.write(snapshot, s.log)
 	} else {

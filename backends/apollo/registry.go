@@ -25,6 +25,7 @@ func (s *Store) find(ctx context.Context, ref backends.GroupRef) (*group, error)
 	known := s.groups[ref]
 	s.mu.RUnlock()
 	if known != nil {
+		known.use()
 		return known, nil
 	}
 	if err := check(ref); err != nil {
@@ -40,6 +41,27 @@ func (s *Store) find(ctx context.Context, ref backends.GroupRef) (*group, error)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// watch is find for a reader who stays: the group is not let go of until leave.
+func (s *Store) watch(ctx context.Context, ref backends.GroupRef) (*group, error) {
+	for {
+		g, err := s.find(ctx, ref)
+		if err != nil || s.hold(g) {
+			return g, err
+		}
+	}
+}
+
+// hold counts a watcher, unless the group was let go of since it was found.
+func (s *Store) hold(g *group) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if g.retired.Load() {
+		return false
+	}
+	g.watchers.Add(1)
+	return true
 }
 
 // join finds the load that brings ref, or begins one.
@@ -67,7 +89,8 @@ func loaded(known *group) *load {
 	return &load{done: done, group: known}
 }
 
-// admit refuses loads that are known to lead to nothing or to too much.
+// admit refuses loads that are known to lead to nothing or to too much, and
+// counts in the others.
 func (s *Store) admit(ref backends.GroupRef) error {
 	switch {
 	case s.closed:
@@ -77,7 +100,7 @@ func (s *Store) admit(ref backends.GroupRef) error {
 	case len(s.groups)+len(s.loads) >= maxGroups:
 		return problem.New(problem.Overloaded, "the gateway holds %d configuration groups already", maxGroups)
 	}
-	return nil
+	return s.ledger.take(ref)
 }
 
 // run carries out a load: from Apollo, else from disk.
@@ -96,6 +119,9 @@ func (s *Store) run(pending *load, ref backends.GroupRef) {
 	}
 	s.mu.Lock()
 	delete(s.loads, ref)
+	if err != nil {
+		s.ledger.give(ref)
+	}
 	s.mu.Unlock()
 	if pending.err = err; err == nil {
 		pending.group = found
@@ -136,12 +162,10 @@ func (s *Store) adopt(found *group) error {
 	if s.closed {
 		return errClosed()
 	}
-	p, err := s.pollFor(found.ref)
-	if err != nil {
+	if err := s.enlist(found); err != nil {
 		return err
 	}
 	s.groups[found.ref] = found
-	p.add(found)
 	return nil
 }
 
@@ -159,12 +183,7 @@ func (s *Store) remember(ref backends.GroupRef) {
 func (s *Store) drop(g *group) {
 	s.remember(g.ref)
 	s.mu.Lock()
-	if s.groups[g.ref] == g {
-		delete(s.groups, g.ref)
-	}
-	for _, p := range s.polls[keyOf(g.ref)] {
-		p.remove(g)
-	}
+	s.release(g)
 	s.mu.Unlock()
 	g.replace(nil)
 	s.keep(g)
