@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,13 +260,16 @@ func TestOutage(t *testing.T) {
 		t.Errorf("waiting callers were told after %v", took)
 	}
 
-	begin = time.Now()
-	for range 1000 {
+	took := make([]time.Duration, 1000)
+	for i := range took {
+		begin = time.Now()
 		_, err := publisher.Publish(within(t, time.Second), "b", backends.Message{})
+		took[i] = time.Since(begin)
 		wantCode(t, err, problem.Unavailable)
 	}
-	if took := time.Since(begin); took > 200*time.Millisecond {
-		t.Errorf("1000 refusals took %v", took)
+	slices.Sort(took)
+	if median := took[len(took)/2]; median > 200*time.Microsecond { // the slowest are those of a busy machine
+		t.Errorf("the median refusal took %v", median)
 	}
 
 	begin = time.Now()
