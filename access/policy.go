@@ -1,6 +1,10 @@
 package access
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/ottogate/ottogate/glob"
+)
 
 // Policy decides what apps may do. It is immutable and safe for concurrent
 // use.
@@ -90,9 +94,9 @@ func (g *grant) covers(text string, r Request) bool {
 		return false
 	}
 	if r.Prefix {
-		return covers(g.rest, text)
+		return glob.Covers(g.rest, text)
 	}
-	return matches(g.rest, text)
+	return glob.Match(g.rest, text)
 }
 
 // node is a part of a radix tree over the literal beginnings of patterns.

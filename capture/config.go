@@ -14,7 +14,9 @@ type Config struct {
 	Routes    []string // globs over the decoded path: * within a segment, ** across; none = all
 
 	// RedactHeaders are header names, in any case, whose values never leave
-	// the request, besides those that carry credentials by their nature.
+	// the request, besides those that carry credentials by their nature. Query
+	// parameters of the same names are treated alike, besides those whose names
+	// end as those of credentials do (parameters.go).
 	RedactHeaders []string
 
 	BodyLimit int   // bytes kept of each body; 64 KiB

@@ -52,8 +52,8 @@ const formatVersion = 1
 
 // line is the format of a capture file: JSON Lines, one exchange each, in the
 // order in which they ended. Bodies are base64 (RFC 4648 §4, padded); a body
-// whose size is larger than what is kept was cut. Redacted header values read
-// "***". The last line of a file may be cut short by a crash; readers skip it.
+// whose size is larger than what is kept was cut. Redacted values of headers
+// and query parameters read "***". The last line of a file may be cut short by a crash; readers skip it.
 // Docs: docs/operations.md, "tcp-copy".
 type line struct {
 	Version         int         `json:"v"`

@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/ottogate/ottogate/glob"
 	"github.com/ottogate/ottogate/request"
 )
 
@@ -23,8 +25,8 @@ const closeTimeout = 5 * time.Second
 type Recorder struct {
 	share     float64
 	bodyLimit int
-	apps      globs
-	routes    globs
+	apps      []string // globs; none = all
+	routes    []string
 	secrets   secrets
 	queue     *ring
 	writer    *writer
@@ -42,7 +44,7 @@ func New(config Config, log *slog.Logger) (*Recorder, error) {
 	queue := newRing(config.RingExchanges, config.RingBytes)
 	recorder := &Recorder{
 		share: config.Share, bodyLimit: config.BodyLimit,
-		apps: compileGlobs(config.Apps), routes: compileGlobs(config.Routes),
+		apps: slices.Clone(config.Apps), routes: slices.Clone(config.Routes),
 		secrets: newSecrets(config.RedactHeaders),
 		queue:   queue,
 		writer:  newWriter(queue, newFolder(config), log),
@@ -62,7 +64,13 @@ func (r *Recorder) Sampled(info *request.Info, req *http.Request) bool {
 	if r == nil || r.share < 1 && rand.Float64() >= r.share {
 		return false
 	}
-	return r.apps.match(info.App) && r.routes.match(req.URL.Path)
+	return matchesAny(r.apps, info.App) && matchesAny(r.routes, req.URL.Path)
+}
+
+// matchesAny tells whether one of the patterns fits, or there is none.
+func matchesAny(patterns []string, text string) bool {
+	fits := func(pattern string) bool { return glob.Match(pattern, text) }
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, fits)
 }
 
 // BodyLimit is how many bytes of each body are worth keeping for Record; 0 for
@@ -81,6 +89,7 @@ func (r *Recorder) Record(exchange Exchange) {
 	if r == nil {
 		return
 	}
+	exchange.Query = r.secrets.parameters.redact(exchange.Query)
 	exchange.Header = r.secrets.redact(exchange.Header)
 	exchange.ResponseHeader = r.secrets.redact(exchange.ResponseHeader)
 	exchange.Body = cut(exchange.Body, r.bodyLimit)

@@ -130,10 +130,10 @@ func TestSecretsNeverReachTheFolder(t *testing.T) {
 func TestSecretsNeverWaitInTheRing(t *testing.T) {
 	queue := newRing(10, 1<<20)
 	recorder := &Recorder{secrets: newSecrets(nil), queue: queue, bodyLimit: 10}
-	recorder.Record(Exchange{Header: http.Header{"Authorization": {"Bearer s"}}})
+	recorder.Record(Exchange{Query: "token=s", Header: http.Header{"Authorization": {"Bearer s"}}})
 	items, _ := queue.take(nil)
-	if got := items[0].Header.Get("Authorization"); got != redacted {
-		t.Errorf("the ring holds %q", got)
+	if got, query := items[0].Header.Get("Authorization"), items[0].Query; got != redacted || query != "token="+redacted {
+		t.Errorf("the ring holds %q and %q", got, query)
 	}
 }
 

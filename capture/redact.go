@@ -3,6 +3,7 @@ package capture
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -13,18 +14,25 @@ const redacted = "***"
 // configuration can have them recorded.
 var credentials = [...]string{"Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie", "X-Api-Key"}
 
-// secrets is the set of header names, canonical, whose values are not kept.
-type secrets map[string]struct{}
+// references are the headers that hold a URL, whose query is redacted like the
+// request's own.
+var references = [...]string{"Referer", "Location", "Content-Location"}
+
+// secrets knows by name which values are not kept.
+type secrets struct {
+	headers    map[string]struct{} // canonical
+	parameters parameters
+}
 
 func newSecrets(configured []string) secrets {
-	names := make(secrets, len(credentials)+len(configured))
+	s := secrets{headers: make(map[string]struct{}, len(credentials)+len(configured)), parameters: newParameters(configured)}
 	for _, name := range credentials {
-		names[name] = struct{}{}
+		s.headers[name] = struct{}{}
 	}
 	for _, name := range configured {
-		names[canonical(strings.TrimSpace(name))] = struct{}{}
+		s.headers[canonical(strings.TrimSpace(name))] = struct{}{}
 	}
-	return names
+	return s
 }
 
 // redact copies a header with every secret value replaced. Names and the
@@ -33,12 +41,17 @@ func (s secrets) redact(header http.Header) http.Header {
 	clean := make(http.Header, len(header))
 	for name, values := range header {
 		kept := make([]string, len(values))
-		if _, secret := s[canonical(name)]; secret {
-			for i := range kept {
+		spelt := canonical(name)
+		_, secret := s.headers[spelt]
+		for i, value := range values {
+			switch {
+			case secret:
 				kept[i] = redacted
+			case slices.Contains(references[:], spelt):
+				kept[i] = s.parameters.redactURL(value)
+			default:
+				kept[i] = value
 			}
-		} else {
-			copy(kept, values)
 		}
 		clean[name] = kept
 	}
