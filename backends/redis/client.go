@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,27 @@ func (c Config) probe(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// dialMaster opens connections as the client does: to the server, or to the one
+// that the sentinels name. A Cluster has no one master.
+func dialMaster(client redis.UniversalClient) func(context.Context) (net.Conn, error) {
+	single, ok := client.(*redis.Client)
+	if !ok {
+		return nil
+	}
+	options := single.Options()
+	return func(ctx context.Context) (net.Conn, error) {
+		return options.Dialer(ctx, options.Network, options.Addr)
+	}
+}
+
+// hello is the command that begins a connection.
+func (c Config) hello() []string {
+	if c.Password == "" {
+		return []string{"HELLO", "3"}
+	}
+	return []string{"HELLO", "3", "AUTH", cmp.Or(c.Username, "default"), c.Password}
 }
 
 // silent drops go-redis' own log lines, which repeat what the calls return.

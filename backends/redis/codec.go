@@ -26,9 +26,6 @@ const (
 type codec interface {
 	// encode gives the bytes to store, which are a copy, and their ETag.
 	encode(value backends.Value) (stored []byte, etag string, err error)
-	// mint gives the tag of a counter, which a script will write, as bytes and
-	// as ETag. It is empty where the digits are the tag.
-	mint() (bare []byte, etag string)
 	// decode reads stored bytes, which the item may share.
 	decode(stored []byte) (backends.Item, error)
 	// tags packs ETags as scripts compare them; what can be no tag of this
@@ -54,6 +51,16 @@ func (e Encoding) peek(ctx context.Context, key string) *redis.StringCmd {
 	return redis.NewStringCmd(ctx, "getrange", key, 0, headSize-1)
 }
 
+// mint gives the tag of a counter, which a script will write, as bytes and as
+// ETag. There is none where the digits decide.
+func (e Encoding) mint() (bare []byte, etag string) {
+	if e == EncodingRaw {
+		return nil, ""
+	}
+	t := newTag()
+	return t[:], t.String()
+}
+
 // envelopeCodec stores what the gateway needs to know in front of the value.
 type envelopeCodec struct{}
 
@@ -66,11 +73,6 @@ func (envelopeCodec) encode(value backends.Value) ([]byte, string, error) {
 		return nil, "", problem.Wrap(problem.Unprocessable, err, "%s", err)
 	}
 	return stored, e.tag.String(), nil
-}
-
-func (envelopeCodec) mint() ([]byte, string) {
-	t := newTag()
-	return t[:], t.String()
 }
 
 func (envelopeCodec) decode(stored []byte) (backends.Item, error) {
@@ -106,8 +108,6 @@ func (rawCodec) encode(value backends.Value) ([]byte, string, error) {
 	stored := bytes.Clone(value.Data)
 	return stored, contentTag(stored), nil
 }
-
-func (rawCodec) mint() ([]byte, string) { return nil, "" }
 
 func (rawCodec) decode(stored []byte) (backends.Item, error) {
 	return backends.Item{Value: backends.Value{Data: stored}, ETag: contentTag(stored)}, nil

@@ -50,6 +50,7 @@ type Conn struct {
 	breaker *breaker
 	runner  runner
 	counts  *counts
+	tracker *tracker
 	active  atomic.Int64 // calls under way
 	close   sync.Once
 }
@@ -76,6 +77,7 @@ func Open(ctx context.Context, config Config, log *slog.Logger) (*Conn, error) {
 	} else {
 		conn.runner = newCollector(conn.client, conn.breaker, conn.counts, config.PoolSize)
 	}
+	conn.tracker = newTracker(ctx, dialMaster(conn.client), config.hello(), log)
 	return conn, nil
 }
 
@@ -107,6 +109,7 @@ func (c *Conn) Probe(ctx context.Context) error {
 func (c *Conn) Close() error {
 	var err error
 	c.close.Do(func() {
+		c.tracker.close()
 		c.runner.stop()
 		err = c.closeClients()
 		c.runner.wait()

@@ -15,6 +15,7 @@ type proxy struct {
 	lose   atomic.Bool // cut the connection instead of the next reply
 	mute   atomic.Bool // keep replies back in silence
 	deaf   atomic.Bool // accept connections and close them at once
+	forget atomic.Bool // keep back what comes to connections that were muted once
 
 	listener net.Listener
 	lock     sync.Mutex
@@ -58,13 +59,13 @@ func (p *proxy) accept() {
 }
 
 func (p *proxy) replies(client, server net.Conn) {
-	buffer := make([]byte, 64<<10)
+	buffer, muted := make([]byte, 64<<10), false
 	for {
 		n, err := server.Read(buffer)
 		if err != nil || p.lose.CompareAndSwap(true, false) {
 			return
 		}
-		if p.mute.Load() {
+		if muted = muted || p.mute.Load(); p.mute.Load() || muted && p.forget.Load() {
 			continue
 		}
 		if _, err := client.Write(buffer[:n]); err != nil {
@@ -73,12 +74,17 @@ func (p *proxy) replies(client, server net.Conn) {
 	}
 }
 
-func (p *proxy) close() {
-	_ = p.listener.Close()
+// cut breaks every connection.
+func (p *proxy) cut() {
 	p.lock.Lock()
+	defer p.lock.Unlock()
 	for _, conn := range p.open {
 		_ = conn.Close()
 	}
-	p.lock.Unlock()
+}
+
+func (p *proxy) close() {
+	_ = p.listener.Close()
+	p.cut()
 	p.pipes.Wait()
 }

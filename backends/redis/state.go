@@ -29,6 +29,7 @@ var (
 	_ backends.Lister      = (*State)(nil)
 	_ backends.Incrementer = (*State)(nil)
 	_ backends.Transactor  = (*State)(nil)
+	_ backends.Watcher     = (*State)(nil)
 )
 
 // Get reads one key; bytes of another encoding are problem.ForeignValue.

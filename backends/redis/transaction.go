@@ -81,7 +81,7 @@ func (s *State) step(operation backends.Operation) (step, error) {
 		stored, etag, err := s.codec.encode(operation.Value)
 		return step{operation, stored, etag}, err
 	case backends.OperationIncrement:
-		stored, etag := s.codec.mint()
+		stored, etag := s.encoding.mint()
 		return step{operation, stored, etag}, nil
 	default:
 		return step{}, problem.New(problem.InvalidParameter, "there is no such operation")

@@ -5,8 +5,6 @@ import "fmt"
 // luaNumber holds whole numbers of 64 bits as Lua can calculate with them
 // exactly: a pair whose value is first * 10^9 + second, both of one sign. A
 // Lua number alone is exact up to 2^53 only.
-//
-//nolint:dupword // Lua closes a block in a block with two words
 const luaNumber = `
 local unit = 1000000000
 local least, most = { -9223372036, -854775808 }, { 9223372036, 854775807 }

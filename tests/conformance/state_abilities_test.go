@@ -25,7 +25,7 @@ const (
 // fails.
 func unsupported(driver string) []ability {
 	return map[string][]ability{
-		"redis": {watches},
+		"redis": {},
 	}[driver]
 }
 
