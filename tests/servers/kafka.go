@@ -39,10 +39,13 @@ func StartKafka(ctx context.Context, dir string, props ...string) (*Kafka, error
 	if err != nil {
 		return nil, err
 	}
-	ports, err := FreePorts(2)
-	if err != nil {
-		return nil, err
-	}
+	return onFreePorts(2, func(ports []int) (*Kafka, error) {
+		return startKafkaOn(ctx, dir, jars, version, ports, props)
+	})
+}
+
+// startKafkaOn takes a port for clients and one for the controller.
+func startKafkaOn(ctx context.Context, dir, jars, version string, ports []int, props []string) (*Kafka, error) {
 	file := filepath.Join(dir, "server.properties")
 	text := strings.Join(append(kafkaProperties(dir, ports[0], ports[1]), props...), "\n")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -57,7 +60,10 @@ func StartKafka(ctx context.Context, dir string, props ...string) (*Kafka, error
 		Args:  kafkaJava(jars, "-Xmx256m", "-Xms64m", "kafka.Kafka", file),
 		Ready: func(ctx context.Context) error { return kafkaAnswers(ctx, k.Addr) },
 	}
-	return k, k.Restart(ctx)
+	if err := k.Restart(ctx); err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // Restart starts the broker again on the same port and data, after ending it

@@ -28,3 +28,31 @@ func TestKafkaSurvivesRestartAndKill(t *testing.T) {
 		t.Fatalf("after the restart at %s (was %s) the topic is gone", k.Addr, addr)
 	}
 }
+
+func TestKafkaLeavesATakenPort(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	jars, version, err := kafkaJars()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, tries := t.TempDir(), 0
+	k, err := onFreePorts(2, func(ports []int) (*Kafka, error) {
+		if tries++; tries == 1 {
+			taken, err := net.Listen("tcp", loopback(ports[0]))
+			if err != nil {
+				return nil, err
+			}
+			defer taken.Close()
+		}
+		return startKafkaOn(ctx, dir, jars, version, ports, nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Kill()
+	if tries != 2 {
+		t.Errorf("%d tries", tries)
+	}
+}

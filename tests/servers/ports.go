@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,29 @@ func free(port int) bool {
 		return false
 	}
 	return listener.Close() == nil
+}
+
+// onFreePorts starts a server on count free ports. Somebody may take one of
+// them before the server does; then it is started once more, on others.
+func onFreePorts[S any](count int, start func(ports []int) (S, error)) (S, error) {
+	for again := false; ; again = true {
+		ports, err := FreePorts(count)
+		if err != nil {
+			return *new(S), err
+		}
+		server, err := start(ports)
+		if err == nil || again || !errors.Is(err, errPortTaken) {
+			return server, err
+		}
+	}
+}
+
+var errPortTaken = errors.New("somebody else took its port")
+
+// saysPortTaken looks for the words of the system in a log; Redis and Java
+// pass them on.
+func saysPortTaken(log []byte) bool {
+	return bytes.Contains(bytes.ToLower(log), []byte("address already in use"))
 }
 
 // loopback is the address of a port on 127.0.0.1.

@@ -39,6 +39,7 @@ type Command struct {
 type Process struct {
 	command Command
 	cmd     *exec.Cmd
+	logged  int64 // length of the log before the start
 	exited  chan struct{}
 	exit    error // of Wait; valid once exited is closed
 }
@@ -52,6 +53,10 @@ func Start(ctx context.Context, command Command) (*Process, error) {
 		return nil, err
 	}
 	defer log.Close() // the child has its own descriptor
+	before, err := log.Stat()
+	if err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(command.Path, command.Args...)
 	cmd.Dir, cmd.Env = command.Dir, append(os.Environ(), command.Env...)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -59,7 +64,7 @@ func Start(ctx context.Context, command Command) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", command.Path, err)
 	}
-	p := &Process{command: command, cmd: cmd, exited: make(chan struct{})}
+	p := &Process{command: command, cmd: cmd, logged: before.Size(), exited: make(chan struct{})}
 	go p.reap()
 	if err := p.waitReady(ctx); err != nil {
 		p.Kill()
@@ -81,14 +86,37 @@ func (p *Process) waitReady(ctx context.Context) error {
 	for {
 		select {
 		case <-p.exited:
-			return errors.Join(errors.New("it exited"), p.exit)
+			return errors.Join(errors.New("it exited"), p.exit, p.portTaken())
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), last)
 		case <-tick.C:
 			if last = p.command.Ready(ctx); last == nil {
-				return nil
+				return p.stillRuns()
+			}
+			if err := p.portTaken(); err != nil {
+				return err // it may take a minute to see this itself
 			}
 		}
+	}
+}
+
+// portTaken is errPortTaken when the log of this start says so.
+func (p *Process) portTaken() error {
+	text, err := os.ReadFile(p.command.Log)
+	if err == nil && int64(len(text)) > p.logged && saysPortTaken(text[p.logged:]) {
+		return errPortTaken
+	}
+	return nil
+}
+
+// stillRuns is an error when the process has ended: then somebody else was
+// ready, on a port that he took first.
+func (p *Process) stillRuns() error {
+	select {
+	case <-p.exited:
+		return errors.Join(errors.New("it exited"), p.exit, p.portTaken())
+	default:
+		return nil
 	}
 }
 

@@ -31,11 +31,9 @@ type Redis struct {
 // dir. args are further options in redis-server's own words, for example
 // "--requirepass", "secret".
 func StartRedis(ctx context.Context, dir string, args ...string) (*Redis, error) {
-	ports, err := FreePorts(1)
-	if err != nil {
-		return nil, err
-	}
-	return startRedisOn(ctx, dir, ports[0], args...)
+	return onFreePorts(1, func(ports []int) (*Redis, error) {
+		return startRedisOn(ctx, dir, ports[0], args...)
+	})
 }
 
 func startRedisOn(ctx context.Context, dir string, port int, args ...string) (*Redis, error) {

@@ -36,15 +36,11 @@ func (c *RedisCluster) Kill() {
 // StartRedisCluster starts a cluster of so many masters and waits until every
 // one of them says that it is whole.
 func StartRedisCluster(ctx context.Context, dir string, masters int) (*RedisCluster, error) {
-	ports, err := FreePorts(2 * masters)
-	if err != nil {
-		return nil, err
-	}
 	cluster := &RedisCluster{}
 	for i := range masters {
 		folder, err := subfolder(dir, fmt.Sprintf("node%d", i))
 		if err == nil {
-			err = cluster.add(ctx, folder, ports[2*i], ports[2*i+1])
+			err = cluster.add(ctx, folder)
 		}
 		if err != nil {
 			cluster.Kill()
@@ -58,9 +54,11 @@ func StartRedisCluster(ctx context.Context, dir string, masters int) (*RedisClus
 	return cluster, nil
 }
 
-func (c *RedisCluster) add(ctx context.Context, folder string, port, busPort int) error {
-	node, err := startRedisOn(ctx, folder, port, "--cluster-enabled", "yes",
-		"--cluster-port", fmt.Sprint(busPort), "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+func (c *RedisCluster) add(ctx context.Context, folder string) error {
+	node, err := onFreePorts(2, func(ports []int) (*Redis, error) {
+		return startRedisOn(ctx, folder, ports[0], "--cluster-enabled", "yes",
+			"--cluster-port", fmt.Sprint(ports[1]), "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+	})
 	if err == nil {
 		c.Nodes = append(c.Nodes, node)
 	}
@@ -164,7 +162,9 @@ func (s *RedisSentinel) start(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	for i := range 3 {
-		sentinel, err := s.startSentinel(ctx, dir, i)
+		sentinel, err := onFreePorts(1, func(ports []int) (*Redis, error) {
+			return s.startSentinel(ctx, dir, i, ports[0])
+		})
 		if err != nil {
 			return err
 		}
@@ -175,15 +175,11 @@ func (s *RedisSentinel) start(ctx context.Context, dir string) (err error) {
 
 // startSentinel writes a configuration of its own for each sentinel, because
 // sentinels rewrite theirs.
-func (s *RedisSentinel) startSentinel(ctx context.Context, dir string, i int) (*Redis, error) {
-	ports, err := FreePorts(1)
-	if err != nil {
-		return nil, err
-	}
+func (s *RedisSentinel) startSentinel(ctx context.Context, dir string, i, own int) (*Redis, error) {
 	host, port, _ := net.SplitHostPort(s.Master.Addr)
 	conf := filepath.Join(dir, fmt.Sprintf("sentinel%d.conf", i))
 	lines := []string{
-		fmt.Sprintf("port %d", ports[0]), "bind 127.0.0.1", "dir " + dir,
+		fmt.Sprintf("port %d", own), "bind 127.0.0.1", "dir " + dir,
 		fmt.Sprintf("sentinel monitor %s %s %s 2", s.MasterName, host, port),
 		"sentinel down-after-milliseconds " + s.MasterName + " 1000",
 		"sentinel failover-timeout " + s.MasterName + " 3000",
@@ -191,7 +187,7 @@ func (s *RedisSentinel) startSentinel(ctx context.Context, dir string, i int) (*
 	if err := os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		return nil, err
 	}
-	r := &Redis{Addr: loopback(ports[0]), Version: s.Master.Version}
+	r := &Redis{Addr: loopback(own), Version: s.Master.Version}
 	r.command = Command{
 		Path: "redis-server", Args: []string{conf, "--sentinel"}, Dir: dir, Log: conf + ".log",
 		Ready: func(ctx context.Context) error { return redisAnswers(ctx, r.Addr) },

@@ -2,6 +2,7 @@ package servers
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 )
@@ -43,6 +44,42 @@ func TestFailedStartTellsWhy(t *testing.T) {
 		t.Fatal("a bad option was accepted")
 	}
 	t.Log(err)
+}
+
+func TestTakenPortIsTriedElsewhere(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var tries []int
+	r, err := onFreePorts(1, func(ports []int) (*Redis, error) {
+		if tries = append(tries, ports[0]); len(tries) == 1 {
+			taken, err := net.Listen("tcp", loopback(ports[0]))
+			if err != nil {
+				return nil, err
+			}
+			defer taken.Close()
+		}
+		return startRedisOn(ctx, t.TempDir(), ports[0])
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Kill()
+	if len(tries) != 2 || r.Addr != loopback(tries[1]) {
+		t.Errorf("tried ports %v, runs at %s", tries, r.Addr)
+	}
+}
+
+func TestOtherFailuresAreNotTriedAgain(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tries := 0
+	_, err := onFreePorts(1, func(ports []int) (*Redis, error) {
+		tries++
+		return startRedisOn(ctx, t.TempDir(), ports[0], "--no-such-option", "1")
+	})
+	if err == nil || tries != 1 {
+		t.Errorf("%v after %d tries", err, tries)
+	}
 }
 
 func TestMissingBinaryIsAnError(t *testing.T) {
