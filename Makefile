@@ -49,16 +49,16 @@ lint: ## the linters of .golangci.yml, the floors' import rules among them
 	$(TOOL) golangci-lint run ./...
 
 unit: | $(RESULTS) ## the tests beside the code
-	$(GOTEST) $(RESULTS)/unit.json -- -race -tags $(TAGS) -timeout 10m $(UNIT)
+	$(GOTEST) $(RESULTS)/unit.json -- -race -count=1 -tags $(TAGS) -timeout 10m $(UNIT)
 
 servers: | $(RESULTS) ## the test bed itself: real servers start, stop, fail and come back
-	$(GOTEST) $(RESULTS)/servers.json -- -race -tags $(TAGS) -timeout 10m $(SERVERS)
+	$(GOTEST) $(RESULTS)/servers.json -- -race -count=1 -tags $(TAGS) -timeout 10m $(SERVERS)
 
 conformance: | $(RESULTS) ## a suite per building block, on the embedded driver and on real servers
-	$(GOTEST) $(RESULTS)/conformance.json -- -race -tags $(TAGS) -timeout 15m $(CONFORMANCE)
+	$(GOTEST) $(RESULTS)/conformance.json -- -race -count=1 -tags $(TAGS) -timeout 15m $(CONFORMANCE)
 
 e2e: | $(RESULTS) ## whole gateways over HTTP on shared real backends
-	$(GOTEST) $(RESULTS)/e2e.json -- -race -tags $(TAGS) -timeout 15m $(E2E)
+	$(GOTEST) $(RESULTS)/e2e.json -- -race -count=1 -tags $(TAGS) -timeout 15m $(E2E)
 
 packaging: | $(RESULTS) ## Dockerfile, compose file and the configuration that goes with it, without an engine
 	cd tests/packaging && $(GO) tool -modfile=../../tools/go.mod gotestsum --format pkgname --jsonfile ../../$(RESULTS)/packaging.json -- -count=1 -timeout 5m ./...
