@@ -47,6 +47,22 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+func TestGoalsAreJudgedByMedians(t *testing.T) {
+	same := func(perSecond float64, cpu time.Duration) []result {
+		return []result{{perSecond, cpu}, {perSecond, cpu}, {perSecond / 100, cpu * 100}} // one bad round
+	}
+	results := [][]result{{{100, 10 * time.Microsecond}, {100, 10 * time.Microsecond}, {100, 10 * time.Microsecond}}, same(40, 0), same(70, 20*time.Microsecond)}
+	for want, goals := range map[string]goals{
+		"":    {},
+		"yes": {bare: 0.7, naive: 1.75, cpu: 2, micros: 20},
+		"no: ≥ 0.71 × bare, ≥ 1.8 × naive, CPU ≤ 1.99 × bare, ≤ 19 µs": {bare: 0.71, naive: 1.8, cpu: 1.99, micros: 19},
+	} {
+		if got := goals.judge(results); got != want {
+			t.Errorf("%+v: %q, want %q", goals, got, want)
+		}
+	}
+}
+
 func TestSlope(t *testing.T) {
 	var samples []sample
 	for minute := range 60 {

@@ -18,6 +18,7 @@ func printHead(out io.Writer, subjects []*subject) {
 		}
 		head = append(head, subject.name+" CPU µs", "spread")
 	}
+	head = append(head, "goals", "kept")
 	row(out, head)
 	for i := range head {
 		head[i] = "---"
@@ -25,22 +26,40 @@ func printHead(out io.Writer, subjects []*subject) {
 	row(out, head)
 }
 
-// printRow prints the medians over the rounds, and the extremes as spread. A
-// ratio is taken within each round.
+// printRow prints the medians over the rounds, and the extremes as spread, then
+// the gateway's goals and whether its medians keep them. A ratio is taken
+// within each round.
 func printRow(out io.Writer, route route, results [][]result) {
 	cells := []string{route.name}
 	for i, rounds := range results {
-		var ratios, micros []float64
-		for n, one := range rounds {
-			ratios = append(ratios, one.perSecond/results[0][n].perSecond)
-			micros = append(micros, float64(one.cpu)/float64(time.Microsecond))
-		}
 		if i > 0 {
+			ratios := ratios(rounds, results[0], result.rate)
 			cells = append(cells, middle(ratios, "%.2f"), spread(ratios, "%.2f"))
 		}
+		micros := values(rounds, result.micros)
 		cells = append(cells, middle(micros, "%.1f"), spread(micros, "%.1f"))
 	}
-	row(out, cells)
+	row(out, append(cells, route.goals.String(), route.goals.judge(results)))
+}
+
+func (r result) rate() float64   { return r.perSecond }
+func (r result) micros() float64 { return float64(r.cpu) / float64(time.Microsecond) }
+
+func values(rounds []result, of func(result) float64) []float64 {
+	all := make([]float64, len(rounds))
+	for n, one := range rounds {
+		all[n] = of(one)
+	}
+	return all
+}
+
+// ratios divides what two subjects did in the same round.
+func ratios(rounds, by []result, of func(result) float64) []float64 {
+	all := make([]float64, len(rounds))
+	for n, one := range rounds {
+		all[n] = of(one) / of(by[n])
+	}
+	return all
 }
 
 func row(out io.Writer, cells []string) {

@@ -15,12 +15,18 @@ const (
 	settle = 2 * time.Second
 )
 
+// The goals of `serve`; `dev` carries its stand-ins and has none.
+const (
+	startGoal    = 100 // ms
+	residentGoal = 20  // MB
+)
+
 // atRest prints what the gateway costs before the first request: start,
 // memory, size.
 func atRest(ctx context.Context, bed *bed, plan plan, out io.Writer) error {
 	fmt.Fprintln(out)
-	row(out, []string{"at rest", "start to ready, ms", "spread", "idle RSS, MB"})
-	row(out, []string{"---", "---", "---", "---"})
+	row(out, []string{"at rest", "start to ready, ms", "spread", "idle RSS, MB", "goals", "kept"})
+	row(out, []string{"---", "---", "---", "---", "---", "---"})
 	for _, kind := range []struct {
 		name  string
 		start func(context.Context) (*subject, time.Duration, error)
@@ -29,7 +35,12 @@ func atRest(ctx context.Context, bed *bed, plan plan, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)
 		}
-		row(out, []string{kind.name, middle(millis, "%.0f"), spread(millis, "%.0f"), fmt.Sprintf("%.1f", resident)})
+		cells := []string{kind.name, middle(millis, "%.0f"), spread(millis, "%.0f"), fmt.Sprintf("%.1f", resident), "", ""}
+		if kind.name == "serve" {
+			cells[4] = fmt.Sprintf("≤ %d ms, ≤ %d MB", startGoal, residentGoal)
+			cells[5] = map[bool]string{true: "yes", false: "no"}[median(millis) <= startGoal && resident <= residentGoal]
+		}
+		row(out, cells)
 	}
 	info, err := os.Stat(plan.gateway)
 	if err != nil {

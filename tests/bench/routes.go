@@ -14,20 +14,21 @@ type route struct {
 	path   string
 	body   string
 	query  string // of the DELETE that follows a lock's POST
+	goals  goals
 }
 
 // value has the size that the figures are about.
 var value = strings.Repeat("x", 256)
 
 var routes = []route{
-	{name: "state GET", method: http.MethodGet, path: "/v1/state/main/bench"},
-	{name: "state PUT", method: http.MethodPut, path: "/v1/state/main/bench", body: value},
-	{name: "publish", method: http.MethodPost, path: "/v1/publish/events/" + topic, body: value},
-	{name: "config read", method: http.MethodGet, path: "/v1/config/apollo/application/greeting"},
+	{name: "state GET", method: http.MethodGet, path: "/v1/state/main/bench", goals: goals{bare: 0.65, naive: 1.6, micros: 30}},
+	{name: "state PUT", method: http.MethodPut, path: "/v1/state/main/bench", body: value, goals: goals{bare: 0.65, naive: 1.6, micros: 30}},
+	{name: "publish", method: http.MethodPost, path: "/v1/publish/events/" + topic, body: value, goals: goals{bare: 0.6, cpu: 1.65}},
+	{name: "config read", method: http.MethodGet, path: "/v1/config/apollo/application/greeting", goals: goals{bare: 0.9, micros: 15}},
 	{name: "lock + unlock", method: http.MethodPost, path: "/v1/lock/main/bench", body: `{"owner":"bench","ttl":"10s"}`, query: "?owner=bench"},
 	{name: "sequence", method: http.MethodPost, path: "/v1/sequence/main/bench", body: `{}`},
-	{name: "invoke GET", method: http.MethodGet, path: "/v1/invoke/echo/bench"},
-	{name: "invoke POST", method: http.MethodPost, path: "/v1/invoke/echo/bench", body: value},
+	{name: "invoke GET", method: http.MethodGet, path: "/v1/invoke/echo/bench", goals: goals{bare: 0.45, naive: 3.5, micros: 30}},
+	{name: "invoke POST", method: http.MethodPost, path: "/v1/invoke/echo/bench", body: value, goals: goals{bare: 0.45, naive: 3.5, micros: 30}},
 }
 
 // pair tells whether one unit of the route is two requests.
