@@ -39,13 +39,28 @@ func (c Config) check() error {
 // repeated INCR counts twice. Connections are made when they are needed; track
 // is told of those to a single server or behind Sentinel.
 func (c Config) client(poolSize int, track func(net.Conn)) redis.UniversalClient {
-	options := &redis.UniversalOptions{
+	return c.clientOf(c.options(poolSize), track)
+}
+
+// waitingClient makes a client for commands that Redis may answer late: only
+// the end of their context bounds them.
+func (c Config) waitingClient(poolSize int) redis.UniversalClient {
+	options := c.options(poolSize)
+	options.ReadTimeout = -1
+	return c.clientOf(options, nil)
+}
+
+func (c Config) options(poolSize int) *redis.UniversalOptions {
+	return &redis.UniversalOptions{
 		Addrs: c.Addresses, Username: c.Username, Password: c.Password, TLSConfig: c.TLS,
 		MasterName: c.MasterName, Protocol: 3, MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true,
 		DialTimeout: dialTimeout, ReadTimeout: ioTimeout, WriteTimeout: ioTimeout,
 		PoolSize: poolSize, PipelinePoolSize: -1, ReadBufferSize: bufferSize, WriteBufferSize: bufferSize,
 		DisableIdentity: true, MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
+}
+
+func (c Config) clientOf(options *redis.UniversalOptions, track func(net.Conn)) redis.UniversalClient {
 	dial := newDialer(c.TLS, track)
 	switch c.Mode {
 	case Cluster:

@@ -51,6 +51,7 @@ type Conn struct {
 	runner  runner
 	counts  *counts
 	tracker *tracker
+	strong  *strongLane
 	active  atomic.Int64 // calls under way
 	close   sync.Once
 }
@@ -77,13 +78,18 @@ func Open(ctx context.Context, config Config, log *slog.Logger) (*Conn, error) {
 	} else {
 		conn.runner = newCollector(conn.client, conn.breaker, conn.counts, config.PoolSize)
 	}
+	conn.strong = &strongLane{open: func() redis.UniversalClient {
+		client := config.waitingClient(strongConnections)
+		client.AddHook(conn.breaker)
+		return client
+	}, counts: conn.counts}
 	conn.tracker = newTracker(ctx, dialMaster(conn.client), config.hello(), log)
 	return conn, nil
 }
 
 // State is the state store on this connection.
 func (c *Conn) State(options StateOptions) *State {
-	return &State{conn: c, encoding: options.Encoding, codec: options.Encoding.codec()}
+	return &State{conn: c, encoding: options.Encoding, codec: options.Encoding.codec(), strong: options.Strong}
 }
 
 // Locker is the lock store on this connection.
@@ -111,7 +117,7 @@ func (c *Conn) Close() error {
 	c.close.Do(func() {
 		c.tracker.close()
 		c.runner.stop()
-		err = c.closeClients()
+		err = errors.Join(c.closeClients(), c.strong.close())
 		c.runner.wait()
 		c.breaker.stop()
 	})
@@ -138,8 +144,7 @@ func (c *Conn) Stats() Stats {
 	return Stats{Commands: c.counts.commands.Load(), Flushes: c.counts.flushes.Load(), Open: c.breaker.isOpen()}
 }
 
-// do runs commands and maps a lost reply to a problem. Errors that Redis
-// itself replied stay in the commands.
+// do implements sender.
 func (c *Conn) do(ctx context.Context, kind effect, commands ...redis.Cmder) error {
 	if c.breaker.isOpen() {
 		return mapError(ctx, errOpen, kind)

@@ -27,7 +27,7 @@ type reply struct {
 	parts []reply
 }
 
-func (r reply) isError() bool { return r.kind == '-' || r.kind == '!' }
+func (r *reply) isError() bool { return r.kind == '-' || r.kind == '!' }
 
 // readReply reads a value with all that is in it.
 func readReply(in *bufio.Reader) (reply, error) { return readNested(in, 0) }

@@ -28,11 +28,11 @@ func (c *counts) add(commands int) {
 // direct runs each call by itself over go-redis' own routing: the way for
 // Cluster, where a batch over nodes would wait for the slowest of them.
 type direct struct {
-	client  redis.UniversalClient
-	counts  *counts
-	calls   sync.WaitGroup
-	turns   chan struct{} // bounds the calls under way
-	stopped chan struct{}
+	pipeline func(ctx context.Context, first redis.Cmder) (redis.Pipeliner, error)
+	counts   *counts
+	calls    sync.WaitGroup
+	turns    chan struct{} // bounds the calls under way
+	stopped  chan struct{}
 }
 
 // directCalls is the most calls under way, waiters of abandoned ones included.
@@ -41,7 +41,8 @@ const directCalls = 4096
 var _ runner = (*direct)(nil)
 
 func newDirect(client redis.UniversalClient, counts *counts) *direct {
-	return &direct{client: client, counts: counts, turns: make(chan struct{}, directCalls), stopped: make(chan struct{})}
+	routed := func(context.Context, redis.Cmder) (redis.Pipeliner, error) { return client.Pipeline(), nil }
+	return &direct{pipeline: routed, counts: counts, turns: make(chan struct{}, directCalls), stopped: make(chan struct{})}
 }
 
 // run works in a goroutine of its own, because go-redis honours deadlines but
@@ -68,9 +69,12 @@ func (d *direct) run(ctx context.Context, commands []redis.Cmder) error {
 }
 
 func (d *direct) execute(ctx context.Context, commands []redis.Cmder) error {
-	pipeline := d.client.Pipeline()
+	pipeline, err := d.pipeline(ctx, commands[0])
+	if err != nil {
+		return &lostError{cause: err}
+	}
 	_ = pipeline.BatchProcess(ctx, commands...) // queues; it cannot fail
-	_, err := pipeline.Exec(ctx)
+	_, err = pipeline.Exec(ctx)
 	d.counts.add(len(commands))
 	return outcome(commands, setUpFailure(commands, err))
 }

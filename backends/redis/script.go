@@ -30,14 +30,14 @@ func newScript(fragments ...string) script {
 
 // run executes the script in one round trip, or two when Redis has forgotten
 // it. The result is what the script returned; errors are mapped.
-func (s script) run(ctx context.Context, conn *Conn, kind effect, keys []string, args ...any) (any, error) {
+func (s script) run(ctx context.Context, to sender, kind effect, keys []string, args ...any) (any, error) {
 	command := s.command(ctx, "evalsha", s.sha, keys, args)
-	if err := conn.do(ctx, kind, command); err != nil {
+	if err := to.do(ctx, kind, command); err != nil {
 		return nil, err
 	}
 	if redis.HasErrorPrefix(command.Err(), "NOSCRIPT") { // so it has not run
 		command = s.command(ctx, "eval", s.source, keys, args)
-		if err := conn.do(ctx, kind, command); err != nil {
+		if err := to.do(ctx, kind, command); err != nil {
 			return nil, err
 		}
 	}

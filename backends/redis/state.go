@@ -12,7 +12,10 @@ import (
 )
 
 // StateOptions are a state component's settings.
-type StateOptions struct{ Encoding Encoding }
+type StateOptions struct {
+	Encoding Encoding
+	Strong   Strong
+}
 
 // State keeps each value in one Redis string under the key as it is given. A
 // plain Get, Put or Delete is one command, a conditional write one script.
@@ -22,6 +25,7 @@ type State struct {
 	conn     *Conn
 	encoding Encoding
 	codec    codec
+	strong   Strong
 }
 
 var (
@@ -80,9 +84,6 @@ func withTTL(ctx context.Context, item backends.Item, left *redis.IntCmd) (backe
 
 // Put writes value and expiry in one step.
 func (s *State) Put(ctx context.Context, key string, value backends.Value, options backends.WriteOptions) (string, error) {
-	if err := refuseStrong(options.Consistency); err != nil {
-		return "", err
-	}
 	if options.Fence != nil {
 		result, err := s.one(ctx, backends.Operation{Kind: backends.OperationPut, Key: key, Value: value, Options: options})
 		return result.ETag, err
@@ -91,10 +92,14 @@ func (s *State) Put(ctx context.Context, key string, value backends.Value, optio
 	if err != nil {
 		return "", err
 	}
+	to := s.sender(options.Consistency)
 	if conditionIsNative(options.Condition) {
-		err = s.set(ctx, key, stored, options)
+		err = s.set(ctx, to, key, stored, options)
 	} else {
-		err = s.guarded(ctx, key, options, "set", stored)
+		err = s.guarded(ctx, to, key, options, "set", stored)
+	}
+	if err == nil {
+		err = to.settled()
 	}
 	if err != nil {
 		return "", withETag(err, etag)
@@ -107,7 +112,7 @@ func conditionIsNative(c backends.Condition) bool {
 	return len(c.IfMatch) == 0 && len(c.IfNoneMatch) == 0 && !(c.IfMatchAny && c.IfNoneMatchAny)
 }
 
-func (s *State) set(ctx context.Context, key string, stored []byte, options backends.WriteOptions) error {
+func (s *State) set(ctx context.Context, to sender, key string, stored []byte, options backends.WriteOptions) error {
 	args := []any{"set", key, stored}
 	switch {
 	case options.KeepTTL:
@@ -122,7 +127,7 @@ func (s *State) set(ctx context.Context, key string, stored []byte, options back
 		args = append(args, "nx")
 	}
 	command := newWrite(ctx, args...)
-	if err := s.conn.do(ctx, writing, command); err != nil {
+	if err := to.do(ctx, writing, command); err != nil {
 		return err
 	}
 	err := command.Err()
@@ -134,28 +139,26 @@ func (s *State) set(ctx context.Context, key string, stored []byte, options back
 
 // Delete removes the key.
 func (s *State) Delete(ctx context.Context, key string, options backends.WriteOptions) error {
-	if err := refuseStrong(options.Consistency); err != nil {
-		return err
-	}
 	if options.Fence != nil {
 		_, err := s.one(ctx, backends.Operation{Kind: backends.OperationDelete, Key: key, Options: options})
 		return err
 	}
+	to := s.sender(options.Consistency)
+	if err := s.remove(ctx, to, key, options); err != nil {
+		return err
+	}
+	return to.settled()
+}
+
+func (s *State) remove(ctx context.Context, to sender, key string, options backends.WriteOptions) error {
 	if !options.Unconditional() {
-		return s.guarded(ctx, key, options, "del", nil)
+		return s.guarded(ctx, to, key, options, "del", nil)
 	}
 	command := newWrite(ctx, "del", key)
-	if err := s.conn.do(ctx, writing, command); err != nil {
+	if err := to.do(ctx, writing, command); err != nil {
 		return err
 	}
 	return mapError(ctx, command.Err(), writing)
-}
-
-func refuseStrong(consistency backends.Consistency) error {
-	if consistency == backends.StrongConsistency {
-		return problem.New(problem.NotImplemented, "writes with consistency=strong are not implemented yet")
-	}
-	return nil
 }
 
 // withETag notes on a write of unknown outcome which tag it would have left.

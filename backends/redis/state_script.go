@@ -99,9 +99,9 @@ func luaBytes(text string) string {
 }
 
 // guarded runs a conditional write.
-func (s *State) guarded(ctx context.Context, key string, options backends.WriteOptions, verb string, stored []byte) error {
+func (s *State) guarded(ctx context.Context, to sender, key string, options backends.WriteOptions, verb string, stored []byte) error {
 	match, none := s.packed(options.Condition)
-	verdict, err := guardedWrite.run(ctx, s.conn, writing, []string{key},
+	verdict, err := guardedWrite.run(ctx, to, writing, []string{key},
 		string(s.encoding), match, none, verb, stored, lifeOf(options))
 	if err != nil {
 		return err

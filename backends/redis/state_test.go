@@ -222,14 +222,6 @@ func TestRawReadsAndWritesWhatOthersDo(t *testing.T) {
 	}
 }
 
-func TestStrongWritesAreNotPretended(t *testing.T) {
-	s := open(t, shared.Addr).State(StateOptions{})
-	strong := backends.WriteOptions{Consistency: backends.StrongConsistency}
-	_, err := s.Put(t.Context(), fresh(t), backends.Value{}, strong)
-	wantCode(t, err, problem.NotImplemented)
-	wantCode(t, s.Delete(t.Context(), fresh(t), strong), problem.NotImplemented)
-}
-
 func TestScriptsAreSentAgainWhenForgotten(t *testing.T) {
 	conn := open(t, shared.Addr)
 	s, key := conn.State(StateOptions{}), fresh(t)

@@ -21,12 +21,26 @@ func (s *State) Transact(ctx context.Context, operations []backends.Operation) (
 	if err := s.oneSlot(operations); err != nil {
 		return nil, err
 	}
-	t := newTransaction(s, steps)
-	answer, err := transactScript.run(ctx, s.conn, writing, t.keys, t.args...)
+	t, to := newTransaction(s, steps), s.sender(strictest(operations))
+	answer, err := transactScript.run(ctx, to, writing, t.keys, t.args...)
 	if err != nil {
 		return attempted(steps, err), err
 	}
-	return s.results(steps, answer)
+	results, err := s.results(steps, answer)
+	if err == nil {
+		err = to.settled()
+	}
+	return results, err
+}
+
+// strictest is strong if any write asks for that.
+func strictest(operations []backends.Operation) backends.Consistency {
+	for _, operation := range operations {
+		if operation.Options.Consistency == backends.StrongConsistency {
+			return backends.StrongConsistency
+		}
+	}
+	return backends.DefaultConsistency
 }
 
 // Increment counts by the same script.
@@ -71,9 +85,6 @@ func (s *State) steps(operations []backends.Operation) ([]step, []backends.Resul
 }
 
 func (s *State) step(operation backends.Operation) (step, error) {
-	if err := refuseStrong(operation.Options.Consistency); err != nil {
-		return step{}, err
-	}
 	switch operation.Kind {
 	case backends.OperationGet, backends.OperationDelete:
 		return step{Operation: operation}, nil
