@@ -7,7 +7,7 @@ COMMIT    ?= $(shell git rev-parse --short HEAD 2>/dev/null)
 TAGS      := nomsgpack
 LDFLAGS   := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 TOOL      := $(GO) tool -modfile=tools/go.mod
-SWAG      := $(TOOL) swag init -g openapi.go -d openapi,handlers,problem --outputTypes json -o .cache/openapi --quiet
+SWAG      := $(TOOL) swag init -g openapi.go -d openapi,handlers,problem,jsondoc --outputTypes json -o .cache/openapi --quiet
 RESULTS   := .cache/test
 FUZZTIME  ?= 10s
 BENCH     ?=

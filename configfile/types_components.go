@@ -16,6 +16,8 @@ type State struct {
 	Keys Keys `default:"app" yaml:"keys"`
 	// Encoding is how values are stored: `envelope` keeps type and ETag beside the value, `raw` is the bare value as other programs write it (driver redis only).
 	Encoding Encoding `default:"envelope" oneof:"envelope,raw" yaml:"encoding"`
+	// MaxScan is how many values one query may read; more are 422.
+	MaxScan int `default:"10000" range:"1..10000000" yaml:"maxScan"`
 }
 
 // Encoding is how a state store writes values.

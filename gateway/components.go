@@ -48,15 +48,19 @@ func (c *components) openStores(file *configfile.File) {
 	for name, settings := range file.State {
 		opened := c.watched(file, "state/"+name, settings.Source)
 		c.state.Stores[name] = handlers.StateComponent{
-			Store: opened.state(settings), Keys: handlers.NewKeyspace(file.Namespace, "state", name, settings.Keys.String()),
+			Store: opened.state(settings), MaxScan: settings.MaxScan,
+			Keys: handlers.NewKeyspace(file.Namespace, "state", name, settings.Keys.String()),
 		}
 	}
+	c.state.MaxValue = int(file.Server.Limits.Body)
+	c.state.Locks = make(map[string]handlers.Keyspace, len(file.Lock))
 	c.lock.Stores = make(map[string]handlers.LockComponent, len(file.Lock))
 	for name, settings := range file.Lock {
 		locker := c.watched(file, "lock/"+name, settings.Source).lock()
 		c.lock.Stores[name] = handlers.LockComponent{
 			Locker: locker, Keys: handlers.NewKeyspace(file.Namespace, "lock", name, settings.Keys.String()),
 		}
+		c.state.Locks[name] = c.lock.Stores[name].Keys
 		c.probeItself(file, "lock/"+name, settings.Source, locker)
 	}
 	c.sequence.Stores = make(map[string]handlers.SequenceComponent, len(file.Sequence))

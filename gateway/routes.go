@@ -37,6 +37,7 @@ type chain struct {
 func (g *Gateway) publicHandler(blocks *components, options Options) (http.Handler, error) {
 	apps := appsOf(g.file)
 	policy := access.NewPolicy(apps)
+	blocks.state.Policy = policy
 	links, err := g.chain(blocks, apps, policy, options)
 	if err != nil {
 		return nil, err

@@ -218,6 +218,19 @@ func (l *Lock) Read(c *gin.Context) error {
 	return answerLease(c, resource, lease)
 }
 
+// refuseWatch keeps a caller who asked for changes from taking one answer for
+// a stream.
+func refuseWatch(c *gin.Context) error {
+	stream, err := wantsStream(c)
+	if err != nil {
+		return err
+	}
+	if stream {
+		return problem.New(problem.NotImplemented, "this version cannot stream changes of this yet")
+	}
+	return refuseParameters(c, "wait")
+}
+
 func (l *Lock) at(c *gin.Context) (LockComponent, string, error) {
 	component, err := find(l.Stores, nameParam(c, "store"), "lock")
 	if err != nil {

@@ -11,13 +11,15 @@ import (
 	"github.com/ottogate/ottogate/access"
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
+	"github.com/ottogate/ottogate/request"
 )
 
 // State answers /v1/state: opaque values under keys.
 type State struct {
 	Stores   map[string]StateComponent
-	Policy   *access.Policy // decides each operation of a batch
-	MaxValue int            // bytes of a value that a patch may make
+	Locks    map[string]Keyspace // the lock components' resources, for fences
+	Policy   *access.Policy      // decides each operation of a batch, and each fence
+	MaxValue int                 // bytes of a value that a patch may make
 }
 
 // StateComponent is one configured store.
@@ -32,28 +34,31 @@ func (s *State) Routes() []Route {
 	const one, all = "/v1/state/:store/*key", "/v1/state/:store"
 	read, write := keyed(access.StateRead), keyed(access.StateWrite)
 	return []Route{
-		{Method: "GET", Path: one, Access: read, Handle: s.Get},
+		{Method: "GET", Path: one, Access: read, Bound: MayStream, Handle: s.Get},
 		{Method: "HEAD", Path: one, Access: read, Handle: s.Head},
 		{Method: "PUT", Path: one, Access: write, Handle: s.Put},
 		{Method: "DELETE", Path: one, Access: write, Handle: s.Delete},
 		{Method: "GET", Path: all, Access: prefixed(access.StateRead), Handle: s.List},
-		planned("PATCH", one),
-		planned("POST", all),
-		planned("POST", "/v1/query/:store"),
+		{Method: "PATCH", Path: one, Access: write, Handle: s.Patch},
+		{Method: "POST", Path: all, Handle: s.Batch},                // each operation needs a right of its own
+		{Method: "POST", Path: "/v1/query/:store", Handle: s.Query}, // its body names the prefix
 	}
 }
 
 // Get reads a value.
 //
 //	@Summary		Read a value
-//	@Description	Gives the bytes as they were stored, with their Content-Type and a strong ETag. With If-None-Match and the current tag it answers 304 without a body.
+//	@Description	Gives the bytes as they were stored, with their Content-Type and a strong ETag. With If-None-Match and the current tag it answers 304 without a body. With wait it is a long poll for a value that the caller does not have; with Accept: text/event-stream a stream of put, delete and expire events, whoever made the change, which shows the latest state and may skip others.
 //	@Tags			state
 //	@ID				getState
 //	@Param			store			path	string	true	"State component"	example(main)
 //	@Param			key				path	string	true	"Key; any UTF-8, slashes included, percent-encoded once"	example(orders/1)
 //	@Param			consistency		query	string	false	"How current the value must be"	Enums(strong, eventual)
+//	@Param			wait			query	string	false	"Long poll for at most this long"	example(20s)
+//	@Param			stream			query	bool	false	"Same as Accept: text/event-stream"
 //	@Param			If-None-Match	header	string	false	"Entity tags; 304 when the current one is among them"
 //	@Param			If-Match		header	string	false	"Entity tags; 412 unless the current one is among them"
+//	@Param			Last-Event-ID	header	string	false	"The tag that a resumed stream has seen"
 //	@Produce		octet-stream
 //	@Success		200	{string}	binary	"The value"
 //	@Header			200	{string}	ETag	"Strong entity tag of this value"
@@ -64,6 +69,13 @@ func (s *State) Routes() []Route {
 //	@Failure		502	{object}	problem.Document
 //	@Router			/v1/state/{store}/{key} [get]
 func (s *State) Get(c *gin.Context) error {
+	c.Writer.Header()["Vary"] = []string{"Accept"}
+	if stream, err := wantsStream(c); stream || err != nil {
+		if err != nil {
+			return err
+		}
+		return s.stream(c)
+	}
 	item, err := s.read(c, false)
 	if err != nil {
 		return err
@@ -114,11 +126,13 @@ func (s *State) Head(c *gin.Context) error {
 //	@Param			consistency		query	string	false	"What the write waits for"	Enums(strong, eventual)
 //	@Param			If-Match		header	string	false	"Entity tags; 412 unless the current one is among them"
 //	@Param			If-None-Match	header	string	false	"* writes only when the key is absent"
+//	@Param			Lock-Fence		header	string	false	"{store}/{resource}={fence}: refuse the write when a newer fence of the resource was seen"
 //	@Param			value			body	string	false	"Any bytes"	example({"total":3})
 //	@Accept			octet-stream
 //	@Success		204	"Written"
 //	@Header			204	{string}	ETag	"The new entity tag"
 //	@Failure		412	{object}	problem.Document
+//	@Failure		422	{object}	problem.Document
 //	@Failure		501	{object}	problem.Document
 //	@Failure		502	{object}	problem.Document
 //	@Router			/v1/state/{store}/{key} [put]
@@ -151,8 +165,10 @@ func (s *State) Put(c *gin.Context) error {
 //	@Param			consistency		query	string	false	"What the write waits for"	Enums(strong, eventual)
 //	@Param			If-Match		header	string	false	"Entity tags; 412 unless the current one is among them"
 //	@Param			If-None-Match	header	string	false	"Entity tags; 412 when the current one is among them"
+//	@Param			Lock-Fence		header	string	false	"{store}/{resource}={fence}: refuse the write when a newer fence of the resource was seen"
 //	@Success		204	"Gone"
 //	@Failure		412	{object}	problem.Document
+//	@Failure		422	{object}	problem.Document
 //	@Failure		501	{object}	problem.Document
 //	@Failure		502	{object}	problem.Document
 //	@Router			/v1/state/{store}/{key} [delete]
@@ -249,9 +265,6 @@ func listed(key string, item backends.Item, withValue bool) stateItem {
 }
 
 func (s *State) read(c *gin.Context, withTTL bool) (backends.Item, error) {
-	if err := refuseWatch(c); err != nil {
-		return backends.Item{}, err
-	}
 	component, key, err := s.at(c)
 	if err != nil {
 		return backends.Item{}, err
@@ -261,21 +274,30 @@ func (s *State) read(c *gin.Context, withTTL bool) (backends.Item, error) {
 		if options.Consistency, err = consistencyParam(c); err != nil {
 			return backends.Item{}, err
 		}
+		wait, err := durationParam(c, "wait")
+		if err != nil {
+			return backends.Item{}, err
+		}
+		if wait > 0 {
+			return awaitItem(c, component.Store, key, wait)
+		}
 	}
-	return component.Store.Get(c.Request.Context(), key, options)
+	ctx, cancel := request.From(c.Request.Context()).Bound(c.Request.Context())
+	defer cancel()
+	return component.Store.Get(ctx, key, options)
 }
 
-// refuseWatch keeps a caller who asked for changes from taking one answer for
-// a stream.
-func refuseWatch(c *gin.Context) error {
-	stream, err := wantsStream(c)
+// stream follows one key.
+func (s *State) stream(c *gin.Context) error {
+	component, complete, err := s.at(c)
 	if err != nil {
 		return err
 	}
-	if stream {
-		return problem.New(problem.NotImplemented, "this version cannot stream changes of this yet")
+	key, err := keyParam(c)
+	if err != nil {
+		return err
 	}
-	return refuseParameters(c, "wait")
+	return streamKey(c, component.Store, complete, key)
 }
 
 // at finds the component and the complete key that the path names.
@@ -292,7 +314,7 @@ func (s *State) writing(c *gin.Context) (component StateComponent, key string, o
 	if component, key, err = s.at(c); err != nil {
 		return component, key, options, err
 	}
-	if err = refuseHeaders(c, "Lock-Fence"); err != nil {
+	if options.Fence, err = s.fenceOf(c); err != nil {
 		return component, key, options, err
 	}
 	if options.Condition, err = conditionOf(c.Request.Header); err != nil {

@@ -33,7 +33,7 @@ func generate(from, folder string) error {
 	if err != nil {
 		return err
 	}
-	if text, err = keepExamples(text); err != nil {
+	if text, err = keepExamples(rename(text)); err != nil {
 		return err
 	}
 	var old openapi2.T

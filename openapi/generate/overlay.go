@@ -22,8 +22,10 @@ func overlay(document *openapi3.T) {
 		"bearer": {Value: openapi3.NewSecurityScheme().WithType("http").WithScheme("bearer").WithDescription("An API key: Authorization: Bearer <key>")},
 		"apiKey": {Value: openapi3.NewSecurityScheme().WithType("apiKey").WithIn("header").WithName("X-Api-Key").WithDescription("The same key in a header of its own")},
 	}
-	nameProblem(document)
+	delete(document.Components.Schemas["ProblemCode"].Value.Extensions, "x-enum-varnames")
 	document.Components.Responses = problemResponses()
+	document.Components.Schemas["StateBatch"].Value.Example = exampleBatch()
+	anyValue(document)
 	addRoot(document)
 	for path, item := range document.Paths.Map() {
 		addHead(item)
@@ -88,19 +90,17 @@ func moveExamples(document *openapi3.T) {
 	}
 }
 
-// nameProblem gives the shapes of the problem package names without a dot.
-func nameProblem(document *openapi3.T) {
-	schemas := document.Components.Schemas
-	for from, to := range map[string]string{"problem.Document": "Problem", "problem.Field": "ProblemField", "problem.Code": "ProblemCode"} {
-		schemas[to] = schemas[from]
-		delete(schemas, from)
+// anyValue says of the members that hold a caller's JSON that they may hold
+// any, for which Swagger 2.0 has no word.
+func anyValue(document *openapi3.T) {
+	for _, name := range []string{"StateItem", "StateResult", "StateOperation", "QueryFilter"} {
+		document.Components.Schemas[name].Value.Properties["value"].Value.Type = nil
 	}
-	schemas["Problem"].Value.Properties["code"] = openapi3.NewSchemaRef("#/components/schemas/ProblemCode", nil)
-	schemas["Problem"].Value.Properties["errors"].Value.Items = openapi3.NewSchemaRef("#/components/schemas/ProblemField", nil)
-	if kind := schemas["ProblemKind"]; kind != nil {
-		kind.Value.Properties["code"] = openapi3.NewSchemaRef("#/components/schemas/ProblemCode", nil)
-	}
-	delete(schemas["ProblemCode"].Value.Extensions, "x-enum-varnames")
+}
+
+// rename gives the shapes of other packages names without a dot.
+func rename(text []byte) []byte {
+	return []byte(strings.NewReplacer("problem.Document", "Problem", "problem.Field", "ProblemField", "problem.Code", "ProblemCode").Replace(string(text)))
 }
 
 // addRoot adds /v1/invoke/{service}, which is the path / of the service.
@@ -247,6 +247,9 @@ func fixContent(path, method string, operation *openapi3.Operation) {
 		}
 		operation.RequestBody.Value.Required = false
 	}
+	if method == http.MethodPatch && path == "/v1/state/{store}/{key}" {
+		setPatchTypes(operation)
+	}
 	success := operation.Responses.Status(200)
 	switch {
 	case method == "HEAD" && success != nil:
@@ -269,6 +272,25 @@ func fixContent(path, method string, operation *openapi3.Operation) {
 		stream.Description = "Server-sent events (WHATWG HTML section 9.2); each data line is one JSON document"
 		success.Value.Content["text/event-stream"] = openapi3.NewMediaType().WithSchema(stream)
 	}
+}
+
+// setPatchTypes names the two kinds of patches; without a type an object is the
+// first and an array the second.
+func setPatchTypes(operation *openapi3.Operation) {
+	merge := openapi3.NewMediaType().WithSchema(openapi3.NewObjectSchema().WithAnyAdditionalProperties())
+	merge.Example = map[string]string{"status": "paid"}
+	steps := openapi3.NewMediaType().WithSchema(openapi3.NewArraySchema().WithItems(openapi3.NewObjectSchema().WithAnyAdditionalProperties()))
+	steps.Example = []map[string]string{{"op": "add", "path": "/status", "value": "paid"}}
+	operation.RequestBody.Value.Content = openapi3.Content{"application/merge-patch+json": merge, "application/json-patch+json": steps}
+}
+
+// exampleBatch stands for an object whose members do not make sense together.
+func exampleBatch() map[string][]map[string]string {
+	return map[string][]map[string]string{"operations": {
+		{"op": "put", "key": "orders/1", "data": "eyJ0b3RhbCI6M30="},
+		{"op": "increment", "key": "orders/count", "by": "1"},
+		{"op": "get", "key": "orders/1"},
+	}}
 }
 
 func binary() *openapi3.MediaType {

@@ -76,6 +76,7 @@ func inBed(m *testing.M) (code int, err error) {
 // settings are what tests change of the common configuration.
 type settings struct {
 	redis, kafka string
+	narrow       bool   // a state component that queries few values
 	extra        string // further YAML, top-level keys
 }
 
@@ -87,6 +88,10 @@ func (s settings) config() string {
 	}
 	if s.kafka == "" {
 		s.kafka = shared.kafka.Addr
+	}
+	narrow := ""
+	if s.narrow {
+		narrow = ", narrow: { connection: redis, maxScan: 5 }"
 	}
 	return fmt.Sprintf(`
 namespace: e2e
@@ -100,13 +105,13 @@ connections:
   kafka: { driver: kafka, brokers: ["%s"] }
   apollo: { driver: apollo, configService: "%s" }
   local: { driver: local, path: "%s" }
-state: { main: { connection: redis }, shared: { connection: redis, keys: shared }, local: { connection: local } }
+state: { main: { connection: redis }, shared: { connection: redis, keys: shared }, local: { connection: local }%s }
 lock: { main: { connection: redis } }
 sequence: { main: { connection: redis } }
 pubsub: { events: { connection: kafka } }
 config: { apollo: { connection: apollo } }
 invoke: { services: { echo: { endpoints: ["%s"] } } }
-%s`, readerHash, s.redis, s.kafka, shared.apollo.URL(), "LOCALPATH", shared.echo.URL(), s.extra)
+%s`, readerHash, s.redis, s.kafka, shared.apollo.URL(), "LOCALPATH", narrow, shared.echo.URL(), s.extra)
 }
 
 // readerKey proves the app reader; its SHA-256 stands in the configuration.

@@ -42,7 +42,6 @@ func TestState(t *testing.T) {
 		})
 	}
 	r.do("GET", "/v1/state/none/x", "").wantProblem(t, 404, "no-such-component")
-	r.do("PUT", "/v1/state/main/x", "1", "Lock-Fence", "main/x=1").wantProblem(t, 501, "not-implemented")
 }
 
 func TestLock(t *testing.T) {

@@ -72,8 +72,11 @@ func example(operation *openapi3.Operation, path string) (target, body, contentT
 		if media == "application/json" {
 			return path, exampleJSON(content.Schema.Value), media
 		}
+		if text, err := json.Marshal(content.Example); err == nil && content.Example != nil {
+			return path, string(text), media
+		}
 		for _, one := range content.Examples {
-			return path, fmt.Sprint(one.Value.Value), "application/octet-stream"
+			return path, fmt.Sprint(one.Value.Value), "application/json"
 		}
 	}
 	return path, "x", "application/octet-stream"
@@ -81,6 +84,9 @@ func example(operation *openapi3.Operation, path string) (target, body, contentT
 
 // exampleJSON is an object of a schema's examples.
 func exampleJSON(schema *openapi3.Schema) string {
+	if text, err := json.Marshal(schema.Example); err == nil && schema.Example != nil {
+		return string(text)
+	}
 	object := map[string]any{}
 	for name, property := range schema.Properties {
 		if property.Value.Example != nil {

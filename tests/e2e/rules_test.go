@@ -31,8 +31,8 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("planned routes say 501", func(t *testing.T) {
-		r.do("POST", "/v1/query/main", "{}").wantProblem(t, 501, "not-implemented")
-		r.do("PATCH", "/v1/state/main/x", "{}").wantProblem(t, 501, "not-implemented")
+		r.do("GET", "/v1/subscriptions", "").wantProblem(t, 501, "not-implemented")
+		r.do("POST", "/v1/election/main/x", "{}").wantProblem(t, 501, "not-implemented")
 		r.do("POST", "/v1/publish/events/e2e.rules", "x", "Idempotency-Key", "k").wantProblem(t, 501, "not-implemented")
 	})
 	t.Run("body over the limit", func(t *testing.T) {
