@@ -20,6 +20,9 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
 
+// SetWriteDeadline is there as it is on every connection.
+func (d *discard) SetWriteDeadline(time.Time) error { return nil }
+
 // nowhere takes log lines after they were made, which io.Discard would let the
 // logger skip.
 type nowhere struct{}

@@ -11,6 +11,12 @@ import (
 	"github.com/ottogate/ottogate/problem"
 )
 
+// drainPatience is how long the server looks for the end of a body that
+// nobody wants. It does so before it sends the answer, since a client may read
+// that only once it has sent all; a body that is there costs no time and the
+// connection is kept.
+const drainPatience = time.Second
+
 // body is a request's body under its limits: it ends with body-too-large when
 // more comes than may, and with body-timeout when nothing comes for too long.
 // Whoever reads it gets these as its error and need not look for them. It is
@@ -21,7 +27,8 @@ type body struct {
 	left  int64 // may still come
 	limit int64 // for the detail
 	read  atomic.Int64
-	over  atomic.Bool // the answer is done, and the connection is another request's
+	ended atomic.Bool // the server needs no more time for it, or has taken the deadline away
+	over  atomic.Bool // nobody is to read it any more, and soon the connection is another request's
 
 	conn  *http.ResponseController
 	idle  time.Duration // the longest silence; 0 = no limit
@@ -55,6 +62,9 @@ func (b *body) Read(p []byte) (int, error) {
 	b.arm()
 	n, err := b.ReadCloser.Read(p)
 	b.read.Add(int64(n))
+	if err != nil {
+		b.ended.Store(true)
+	}
 	if int64(n) > b.left {
 		n, b.left = int(b.left), 0
 		return n, problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", b.limit)
@@ -66,11 +76,32 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close may read on to the end, as the server's own bodies do.
+func (b *body) Close() error {
+	b.ended.Store(true)
+	return b.ReadCloser.Close()
+}
+
+// endBy bounds the whole body.
+func (b *body) endBy(until time.Time) {
+	b.until, b.armed = until, time.Time{} // the next read sets the sooner of the deadlines
+}
+
+// dismiss is for when nobody will read any more: the server soon gives up
+// looking for the end, and then closes the connection behind the answer. It
+// may be called again, and without a body.
+func (b *body) dismiss() {
+	if b == nil || b.over.Swap(true) || b.ended.Load() {
+		return
+	}
+	_ = b.conn.SetReadDeadline(time.Now().Add(drainPatience)) // fails where there is no connection
+}
+
 // arm sets the read deadline anew once a good part of it is used up, so that
 // a quick body pays for it once. At the body's end the server itself takes the
 // deadline away.
 func (b *body) arm() {
-	if b.idle <= 0 && b.until.IsZero() || b.over.Load() {
+	if b.idle <= 0 && b.until.IsZero() || b.over.Load() || b.ended.Load() {
 		return
 	}
 	now := time.Now()

@@ -67,6 +67,26 @@ func TestADrippingBodyMeetsTheDeadline(t *testing.T) {
 	}
 }
 
+func TestASilentBodyMeetsTheDeadline(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: time.Minute, Request: 100 * time.Millisecond}), Deadline(false))...)
+	engine.POST("/v1/thing", Handle(echo))
+	if got := slowly(t, engine, 0, "01"); got != "HTTP/1.1 408 Request Timeout" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// To close a body is to look for its end, which an upstream client may do.
+func TestABodyIsNotClosedForEver(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 50 * time.Millisecond}))...)
+	engine.POST("/v1/thing", Handle(func(c *gin.Context) error {
+		_ = c.Request.Body.Close()
+		return fine(c)
+	}))
+	if got := slowly(t, engine, 0, "01"); got != "HTTP/1.1 200 OK" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestTheBodysTimeDoesNotEndTheRequest(t *testing.T) {
 	engine := newEngine(outer(Limits(LimitsConfig{Body: 100, BodyIdle: 30 * time.Millisecond}))...)
 	engine.POST("/v1/thing", Handle(func(c *gin.Context) error {

@@ -16,7 +16,7 @@ func Deadline(streams bool) gin.HandlerFunc {
 			return
 		}
 		if x.body != nil {
-			x.body.until = x.info.Deadline
+			x.body.endBy(x.info.Deadline)
 		}
 		bounded, cancel := x.info.Bound(x.Context)
 		defer cancel()

@@ -6,7 +6,6 @@ package middleware
 
 import (
 	"context"
-	"net/http"
 	"net/netip"
 
 	"github.com/gin-gonic/gin"
@@ -28,6 +27,7 @@ type exchange struct {
 	trusted []netip.Prefix
 	address netip.Addr // of the client; not valid until asked for
 	body    *body      // nil when the request has none
+	answer  answer     // once Limits has been
 	failure *problem.Error
 	aborted bool   // the connection was cut instead of answered
 	end     func() // runs when the answer is written or cut; nil = nothing to do
@@ -68,15 +68,8 @@ func fail(c *gin.Context, err error) {
 
 // finish does what was left for the end.
 func (x *exchange) finish() {
-	if x.body != nil {
-		x.body.over.Store(true)
-	}
+	x.answer.finish()
 	if x.end != nil {
 		x.end()
 	}
-}
-
-// replaceBody puts b in the place of the request's body.
-func (x *exchange) replaceBody(r *http.Request, b *body) {
-	x.body, r.Body = b, b
 }

@@ -20,7 +20,7 @@ type LimitsConfig struct {
 	URI      int   // bytes of the request target
 	InFlight int   // requests under /v1 at a time, streams included; probes and pages always pass
 
-	BodyIdle   time.Duration // the longest silence within a body
+	BodyIdle   time.Duration // the longest silence within a body, and to take 64 KiB of the answer
 	Request    time.Duration // to the answer, if the caller names no time
 	MaxRequest time.Duration // the most that a caller gets
 }
@@ -42,6 +42,7 @@ const (
 func Limits(config LimitsConfig) gin.HandlerFunc {
 	var inFlight atomic.Int64
 	return func(c *gin.Context) {
+		config.bound(c)
 		if config.InFlight > 0 && strings.HasPrefix(c.FullPath(), apiRoutes) {
 			defer inFlight.Add(-1)
 			if inFlight.Add(1) > int64(config.InFlight) {
@@ -67,14 +68,26 @@ func (l *LimitsConfig) admit(c *gin.Context) error {
 	if l.Headers > 0 && headerSize(r) > l.Headers {
 		return problem.New(problem.HeadersTooLarge, "the headers are larger than %d bytes", l.Headers)
 	}
+	if l.Body > 0 && r.ContentLength > l.Body {
+		return problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", l.Body)
+	}
 	passes := strings.HasPrefix(c.FullPath(), passThrough)
 	if !passes && encoded(r.Header["Content-Encoding"]) {
 		return problem.New(problem.UnsupportedType, "send the body without a content encoding")
 	}
-	if err := l.setDeadline(r, exchangeOf(c), passes); err != nil {
-		return err
+	return l.setDeadline(r, exchangeOf(c), passes)
+}
+
+// bound sees that a caller who neither sends nor reads holds nothing for long,
+// whatever becomes of the request. Invoke writes under deadlines of its own,
+// and reads the body while it does.
+func (l *LimitsConfig) bound(c *gin.Context) {
+	x := exchangeOf(c)
+	x.body = l.boundBody(c)
+	x.answer = answer{ResponseWriter: c.Writer, body: x.body, idle: l.BodyIdle}
+	if !strings.HasPrefix(c.FullPath(), passThrough) {
+		c.Writer = &x.answer
 	}
-	return l.boundBody(c)
 }
 
 // headerSize is about what the headers took on the wire.
@@ -99,12 +112,10 @@ func encoded(values []string) bool {
 	return false
 }
 
-// boundBody puts the limits around the body.
-func (l *LimitsConfig) boundBody(c *gin.Context) error {
+// boundBody puts the limits around the body; nil without one. Its time runs
+// from now on, for the server itself may come to read it.
+func (l *LimitsConfig) boundBody(c *gin.Context) *body {
 	r := c.Request
-	if l.Body > 0 && r.ContentLength > l.Body {
-		return problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", l.Body)
-	}
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
@@ -112,10 +123,12 @@ func (l *LimitsConfig) boundBody(c *gin.Context) error {
 	if limit <= 0 {
 		limit = 1<<63 - 2
 	}
-	exchangeOf(c).replaceBody(r, &body{
+	b := &body{
 		ReadCloser: r.Body, left: limit, limit: limit, idle: l.BodyIdle, conn: http.NewResponseController(c.Writer),
-	})
-	return nil
+	}
+	b.arm()
+	r.Body = b
+	return b
 }
 
 // setDeadline finds out until when the request is to be answered.
