@@ -35,9 +35,10 @@ func (g goals) list() []goal {
 }
 
 func (g goals) String() string {
-	var texts []string
-	for _, one := range g.list() {
-		texts = append(texts, one.text)
+	list := g.list()
+	texts := make([]string, len(list))
+	for i, one := range list {
+		texts[i] = one.text
 	}
 	return strings.Join(texts, ", ")
 }
