@@ -95,7 +95,7 @@ func (s *sharedStore) tend(ctx context.Context) {
 	for store != nil {
 		s.up.Set(1)
 		s.log.Info("the rate limit store is in use")
-		s.inUse.Store(&store)
+		s.inUse.Store(new(store)) // each time another pointer: a request of the time before must not take this one out of use
 		select {
 		case <-ctx.Done():
 			return
