@@ -22,7 +22,7 @@ func planned() []string {
 		"limits.rules",
 		"connections.*.portal", "connections.*.env", "connections.*.token", "connections.*.operator",
 		"config.*.portal", "config.*.env", "config.*.token", "config.*.operator", "config.*.lock",
-		"state.*.schemas", "state.*.strong",
+		"state.*.schemas",
 		"sequence.*.segment",
 		"pubsub.*.registry", "pubsub.*.callbacks", "pubsub.*.topics",
 		"idempotency",

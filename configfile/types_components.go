@@ -18,6 +18,16 @@ type State struct {
 	Encoding Encoding `default:"envelope" oneof:"envelope,raw" yaml:"encoding"`
 	// MaxScan is how many values one query may read; more are 422.
 	MaxScan int `default:"10000" range:"1..10000000" yaml:"maxScan"`
+	// Strong is what a write with `consistency=strong` waits for; driver redis. The embedded store has one copy, so that all its writes are strong.
+	Strong Strong `yaml:"strong"`
+}
+
+// Strong is what strong writes wait for.
+type Strong struct {
+	// Replicas is how many of the server's replicas must have the write.
+	Replicas int `default:"1" range:"1..100" yaml:"replicas"`
+	// Timeout is how long they have for it; after that the outcome is unknown (503).
+	Timeout Duration `default:"1s" range:"1ms..1m" yaml:"timeout"`
 }
 
 // Encoding is how a state store writes values.

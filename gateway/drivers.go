@@ -57,7 +57,9 @@ func openRedis(ctx context.Context, connection configfile.Connection, log *slog.
 	}
 	return &backend{
 		state: func(s configfile.State) backends.StateStore {
-			return conn.State(redis.StateOptions{Encoding: redis.Encoding(s.Encoding)})
+			return conn.State(redis.StateOptions{
+				Encoding: redis.Encoding(s.Encoding), Strong: redis.Strong{Replicas: s.Strong.Replicas, Timeout: s.Strong.Timeout.Std()},
+			})
 		},
 		lock:     func() backends.Locker { return conn.Locker() },
 		sequence: func() backends.Sequencer { return conn.Sequencer() },
