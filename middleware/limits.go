@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -71,11 +70,17 @@ func (l *LimitsConfig) admit(c *gin.Context) error {
 	if l.Body > 0 && r.ContentLength > l.Body {
 		return problem.New(problem.BodyTooLarge, "the body is larger than %d bytes", l.Body)
 	}
-	passes := strings.HasPrefix(c.FullPath(), passThrough)
-	if !passes && encoded(r.Header["Content-Encoding"]) {
+	if strings.HasPrefix(c.FullPath(), passThrough) {
+		return l.setDeadline(r, exchangeOf(c), 0)
+	}
+	if encoded(r.Header["Content-Encoding"]) {
 		return problem.New(problem.UnsupportedType, "send the body without a content encoding")
 	}
-	return l.setDeadline(r, exchangeOf(c), passes)
+	query, err := queryOf(c)
+	if err != nil {
+		return err
+	}
+	return l.setDeadline(r, exchangeOf(c), waitOf(query))
 }
 
 // bound sees that a caller who neither sends nor reads holds nothing for long,
@@ -131,8 +136,9 @@ func (l *LimitsConfig) boundBody(c *gin.Context) *body {
 	return b
 }
 
-// setDeadline finds out until when the request is to be answered.
-func (l *LimitsConfig) setDeadline(r *http.Request, x *exchange, passes bool) error {
+// setDeadline finds out until when the request, which may ask for a wait, is to
+// be answered.
+func (l *LimitsConfig) setDeadline(r *http.Request, x *exchange, wait time.Duration) error {
 	timeout := l.Request
 	if given, ok := r.Header[timeoutHeader]; ok {
 		var err error
@@ -143,26 +149,13 @@ func (l *LimitsConfig) setDeadline(r *http.Request, x *exchange, passes bool) er
 			return problem.New(problem.DeadlineExceeded, "the deadline had passed when the request came")
 		}
 		timeout = capped(timeout, l.MaxRequest)
-	} else if wait := waitOf(r.URL); wait > 0 && !passes {
+	} else if wait > 0 {
 		timeout = max(timeout, capped(wait, l.MaxRequest)+waitSlack)
 	}
 	if timeout > 0 {
 		x.info.Deadline = time.Now().Add(timeout)
 	}
 	return nil
-}
-
-// waitOf is the `wait` of a long poll. One that is no duration is left to the
-// handler, which knows whether the route has such a parameter.
-func waitOf(u *url.URL) time.Duration {
-	if !strings.Contains(u.RawQuery, "wait=") {
-		return 0
-	}
-	wait, err := time.ParseDuration(u.Query().Get("wait"))
-	if err != nil {
-		return 0
-	}
-	return wait
 }
 
 // capped is duration, but at most limit if there is one.

@@ -245,3 +245,21 @@ func TestReadersThatDoNotReadLoseTheirPlaces(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// A ttl that cannot be read must not become none.
+func TestAMistypedQueryChangesNothing(t *testing.T) {
+	address := besieged(t, "body: 1MiB", "")
+	for _, query := range []string{"ttl=5%", "ttl=5s;x=1", "ttl=5s&ttl=10s"} {
+		connection, reader := dial(t, address)
+		say(t, connection, "PUT /v1/state/main/x?"+query, "Content-Length: 1\r\n\r\n1")
+		if response := hear(t, reader); response.StatusCode != 400 || response.Header.Get("Ottogate-Error") != "invalid-parameter" {
+			t.Errorf("%s: %s", query, response.Status)
+		}
+	}
+	if got := status(t, address, "GET /v1/state/main/x"); got != 404 {
+		t.Errorf("the key is there: %d", got)
+	}
+	if got := status(t, address, "GET /v1/invoke/echo/x?a=5%&a=6;7"); got != 200 {
+		t.Errorf("an upstream's query: %d", got)
+	}
+}
