@@ -94,6 +94,8 @@ func (r Rule) checkPattern() error {
 		return fmt.Errorf("pattern %q: three stars in a row mean nothing", r.pattern)
 	case strings.HasPrefix(r.pattern, "/"):
 		return fmt.Errorf("pattern %q: begins with a slash; the component's name comes first", r.pattern)
+	case spacedName(r.pattern):
+		return fmt.Errorf("pattern %q: can never match, since no name holds a space; the methods of invoke are written as GET,POST and left out for all", r.pattern)
 	case strings.Contains(r.pattern, "**"):
 		return nil
 	}
@@ -103,6 +105,14 @@ func (r Rule) checkPattern() error {
 		}
 	}
 	return fmt.Errorf("pattern %q: can never match; %s takes %s", r.pattern, r.actions[0], formOf(r.actions[0]))
+}
+
+// spacedName tells whether a space must stand in the component's or service's
+// name, as in `get payments/**` or `* echo/**`.
+func spacedName(pattern string) bool {
+	name, _, _ := strings.Cut(pattern, "/")
+	before, _, spaced := strings.Cut(name, " ")
+	return spaced && !strings.Contains(before, "**")
 }
 
 func formOf(name Action) string {

@@ -38,6 +38,11 @@ func TestParseRuleSaysWhatIsWrong(t *testing.T) {
 		"state.read GET main/x":     "only invoke takes methods",
 		"invoke GET, payments/**":   "an empty method",
 		"invoke TRACE payments/**":  "TRACE never passes",
+		"invoke get payments/**":    "written as GET,POST",
+		"invoke Get,Post payments":  "written as GET,POST",
+		"invoke * echo/**":          "left out for all",
+		"invoke ma*n x/**":          "no name holds a space",
+		"state.read * main/x":       "no name holds a space",
 		"state.read main/***":       "three stars",
 		"state.read /main/x":        "begins with a slash",
 		"state.read main/\x00":      "control character",
@@ -50,12 +55,15 @@ func TestParseRuleSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestAPatternMayHoldASpace(t *testing.T) {
-	policy := policyOf(t, "state.read main/a b", "invoke POST files/my file")
+	policy := policyOf(t, "state.read main/a b", "invoke POST files/my file", "lock **/a b")
 	if !policy.Decide("orders", Request{Action: StateRead, Resource: "main/a b"}).Allowed {
 		t.Error("the key with a space is denied")
 	}
 	if !policy.Decide("orders", Request{Action: Invoke, Resource: "files/my file", Method: "POST"}).Allowed {
 		t.Error("the path with a space is denied")
+	}
+	if !policy.Decide("orders", Request{Action: Lock, Resource: "main/x/a b"}).Allowed {
+		t.Error("the resource with a space is denied")
 	}
 }
 
