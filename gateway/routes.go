@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -188,9 +189,14 @@ func (g *Gateway) tcpCopy() (gin.HandlerFunc, error) {
 }
 
 // endWith ends the request's context when the gateway drains, so that streams
-// end instead of holding the process up.
+// and long polls end instead of holding the process up. Both are asked for by a
+// header or a parameter; a plain read is spared the cost.
 func endWith(streams context.Context) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		if c.Request.URL.RawQuery == "" && !strings.Contains(c.Request.Header.Get("Accept"), handlers.EventStreamType) {
+			c.Next()
+			return
+		}
 		ctx, cancel := context.WithCancelCause(c.Request.Context())
 		defer cancel(nil)
 		defer context.AfterFunc(streams, func() { cancel(context.Cause(streams)) })()

@@ -21,8 +21,8 @@ const (
 	writeTimeout = 15 * time.Second // a reader this slow is cut off, not buffered for
 )
 
-// eventStreamType is the media type of server-sent events (WHATWG HTML §9.2).
-const eventStreamType = "text/event-stream"
+// EventStreamType is the media type of server-sent events (WHATWG HTML §9.2).
+const EventStreamType = "text/event-stream"
 
 // wantsStream says whether the caller asked for server-sent events; */* never
 // does.
@@ -30,7 +30,7 @@ func wantsStream(c *gin.Context) (bool, error) {
 	if c.Request.Method != http.MethodGet {
 		return false, nil
 	}
-	if strings.Contains(c.Request.Header.Get("Accept"), eventStreamType) {
+	if strings.Contains(c.Request.Header.Get("Accept"), EventStreamType) {
 		return true, nil
 	}
 	if c.Request.URL.RawQuery == "" {
@@ -53,7 +53,7 @@ type eventStream struct {
 // that a client that is cut off before the first event resumes where it began.
 func openStream(c *gin.Context, lastID string) *eventStream {
 	header := c.Writer.Header()
-	header.Set("Content-Type", eventStreamType)
+	header.Set("Content-Type", EventStreamType)
 	header.Set("X-Accel-Buffering", "no")
 	c.Status(http.StatusOK)
 	s := &eventStream{writer: c.Writer, controller: http.NewResponseController(c.Writer)}
