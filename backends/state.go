@@ -2,6 +2,7 @@ package backends
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -86,22 +87,13 @@ func (c Condition) Unconditional() bool {
 // order of RFC 9110 §13.2.2. Drivers use it where they can read and write in
 // one transaction.
 func (c Condition) Holds(exists bool, etag string) bool {
-	if (c.IfMatchAny || len(c.IfMatch) > 0) && !(exists && (c.IfMatchAny || contains(c.IfMatch, etag))) {
+	if (c.IfMatchAny || len(c.IfMatch) > 0) && !(exists && (c.IfMatchAny || slices.Contains(c.IfMatch, etag))) {
 		return false
 	}
 	if !exists {
 		return true
 	}
-	return !c.IfNoneMatchAny && !contains(c.IfNoneMatch, etag)
-}
-
-func contains(tags []string, etag string) bool {
-	for _, tag := range tags {
-		if tag == etag {
-			return true
-		}
-	}
-	return false
+	return !c.IfNoneMatchAny && !slices.Contains(c.IfNoneMatch, etag)
 }
 
 // Lister is a StateStore that can list its keys.
@@ -180,8 +172,8 @@ const (
 type Operation struct {
 	Kind      OperationKind
 	Key       string
-	Value     Value     // of a put
-	Increment Increment // of an increment
+	Value     Value        // of a put
+	Increment Increment    // of an increment
 	Options   WriteOptions // of a write
 }
 

@@ -54,8 +54,12 @@ func integer(raw json.RawMessage, pointer string) (*int64, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	value, err := strconv.ParseInt(strings.Trim(string(raw), `"`), 10, 64)
-	if err != nil {
+	text := string(raw)
+	if unquoted, err := strconv.Unquote(text); err == nil {
+		text = unquoted
+	}
+	value, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strconv.FormatInt(value, 10) != text {
 		return nil, problem.AtPointer(pointer, "a whole number from -2^63 to 2^63-1, as a number or a string")
 	}
 	return &value, nil
@@ -87,6 +91,7 @@ type batchAnswer struct {
 //	@Accept			json
 //	@Produce		json
 //	@Param			store	path	string			true	"State component"	example(main)
+//	@Param			consistency	query	string	false	"What the operations wait for"	Enums(strong, eventual)
 //	@Param			batch	body	batchRequest	true	"Operations"
 //	@Success		200	{object}	batchAnswer
 //	@Success		207	{object}	batchAnswer
@@ -109,7 +114,11 @@ func (s *State) Batch(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	b := batch{State: s, component: component, store: store, app: appOf(c), operations: body.Operations}
+	consistency, err := consistencyParam(c)
+	if err != nil {
+		return err
+	}
+	b := batch{consistency: consistency, State: s, component: component, store: store, app: appOf(c), operations: body.Operations}
 	if err := b.compile(); err != nil {
 		return err
 	}
@@ -122,17 +131,20 @@ func (s *State) Batch(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return answerBatch(c, results)
+	return answerBatch(c, body.Atomic, results)
 }
 
-func answerBatch(c *gin.Context, results []batchResult) error {
+// answerBatch counts the failures of a batch that is not atomic. In an atomic
+// one that was applied nothing has failed: a get that finds nothing is an
+// answer.
+func answerBatch(c *gin.Context, atomic bool, results []batchResult) error {
 	status, failed := http.StatusOK, 0
 	for _, result := range results {
 		if result.Problem != nil {
 			failed++
 		}
 	}
-	if failed > 0 {
+	if failed > 0 && !atomic {
 		status = http.StatusMultiStatus
 		c.Header("Ottogate-Failed", strconv.Itoa(failed))
 	}
@@ -145,8 +157,10 @@ type batch struct {
 	component  StateComponent
 	store, app string
 	operations []batchOperation
-	compiled   []backends.Operation
-	patches    []patch // of the operations that are patches
+
+	consistency backends.Consistency
+	compiled    []backends.Operation
+	patches     []patch // of the operations that are patches
 }
 
 // compile checks every operation; a malformed one is 400 for the whole batch.
@@ -179,6 +193,7 @@ func (b *batch) compileOne(i int, o batchOperation) error {
 		return err
 	}
 	out := backends.Operation{Kind: backends.OperationKind(o.Op), Key: b.component.Keys.Of(b.app, o.Key)}
+	out.Options.Consistency = b.consistency
 	var err error
 	if out.Options.Condition, err = o.condition(); err != nil {
 		return problem.AtPointer("/ifMatch", "%s", problem.From(err).Detail)
@@ -323,7 +338,7 @@ func (b *batch) perform(ctx context.Context, i int) (item backends.Item, err err
 	store, o := b.component.Store, b.compiled[i]
 	switch b.operations[i].Op {
 	case "get":
-		return store.Get(ctx, o.Key, backends.ReadOptions{WithTTL: true})
+		return store.Get(ctx, o.Key, backends.ReadOptions{WithTTL: true, Consistency: b.consistency})
 	case "put":
 		item.ETag, err = store.Put(ctx, o.Key, o.Value, o.Options)
 	case "delete":

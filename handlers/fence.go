@@ -24,13 +24,13 @@ const fenceAhead = time.Minute
 // first slash, the fence begins behind the last equals sign, the resource is
 // percent-encoded. Whoever names a resource must be allowed to lock it.
 func (s *State) fenceOf(c *gin.Context) (*backends.Fence, error) {
-	text := c.GetHeader(fenceHeader)
-	if text == "" {
+	given := c.Request.Header.Values(fenceHeader)
+	if len(given) == 0 {
 		return nil, nil
 	}
-	store, rest, _ := strings.Cut(text, "/")
+	store, rest, _ := strings.Cut(given[0], "/")
 	at := strings.LastIndexByte(rest, '=')
-	if at < 0 {
+	if at < 1 || len(given) > 1 { // an empty variable in a script must not make a write unguarded
 		return nil, badFence()
 	}
 	resource, err := decodeKey(rest[:at])
@@ -45,12 +45,12 @@ func (s *State) fenceOf(c *gin.Context) (*backends.Fence, error) {
 	if !known || !s.Policy.Decide(appOf(c), access.Request{Action: access.Lock, Resource: store + "/" + resource}).Allowed {
 		return nil, problem.New(problem.Forbidden, "no rule allows this app to lock the resource that %s names", fenceHeader)
 	}
-	if latest := time.Now().Add(fenceAhead).UnixMicro(); token > uint64(latest) { //nolint:gosec // the clock is past 1970
+	if latest := time.Now().Add(fenceAhead).UnixMicro(); token > uint64(latest) {
 		return nil, problem.New(problem.Unprocessable, "the fence lies in the future: no lock has given it out")
 	}
 	return &backends.Fence{Resource: keys.Of(appOf(c), resource), Token: token}, nil
 }
 
 func badFence() error {
-	return problem.New(problem.InvalidParameter, "%s must read {store}/{resource}={fence}, such as main/%s=42", fenceHeader, url.PathEscape("jobs/nightly"))
+	return problem.New(problem.InvalidParameter, "there must be one %s, and it must read {store}/{resource}={fence}, such as main/%s=42", fenceHeader, url.PathEscape("jobs/nightly"))
 }

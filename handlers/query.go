@@ -1,12 +1,14 @@
 package handlers
 
 import (
+	"bytes"
 	"container/heap"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -23,6 +25,7 @@ const (
 	maxSorts      = 8
 	maxSelects    = 64
 	queryPage     = 500 // values read from the store at a time
+	cursorSum     = 6   // bytes of a cursor that tell whether it is whole
 )
 
 // queryRequest is the body of a query.
@@ -31,7 +34,7 @@ type queryRequest struct {
 	Filter jsondoc.Filter `json:"filter"`
 	Sort   []querySort    `json:"sort"`
 	Select []string       `json:"select" example:"/id"` // pointers; the members of the answer's values
-	Limit  int            `json:"limit" minimum:"1" maximum:"1000" default:"100" example:"10"`
+	Limit  *int           `json:"limit" minimum:"1" maximum:"1000" default:"100" example:"10"`
 	Cursor string         `json:"cursor"`
 } //	@name	StateQuery
 
@@ -70,19 +73,22 @@ func (s *State) Query(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	q, err := body.compile()
+	app := appOf(c)
+	q, err := body.compile(func(complete string) string { return component.Keys.Trim(app, complete) })
 	if err != nil {
 		return err
 	}
-	app := appOf(c)
 	wanted := access.Request{Action: access.StateRead, Resource: store + "/" + body.Prefix, Prefix: true}
 	if !s.Policy.Decide(app, wanted).Allowed {
 		return problem.New(problem.Forbidden, "no rule lets this app read everything under the prefix")
 	}
+	if err := refuseParameters(c, "consistency"); err != nil {
+		return err
+	}
 	if err := q.scan(c.Request.Context(), lister, component.Keys.Of(app, body.Prefix), component.MaxScan); err != nil {
 		return err
 	}
-	return writeJSON(c, http.StatusOK, q.page(func(complete string) string { return component.Keys.Trim(app, complete) }))
+	return writeJSON(c, http.StatusOK, q.page())
 }
 
 // query is one query under way: of all values that match behind the cursor it
@@ -93,7 +99,8 @@ type query struct {
 	sorts   []sortBy
 	selects []jsondoc.Path
 	limit   int
-	shape   string // identifies filter, sort and prefix, so that a cursor fits its query only
+	trim    func(string) string // of a backend's key, the app's own
+	shape   string              // identifies filter, sort and prefix, so that a cursor fits its query only
 	after   *place
 	best    found
 	scanned int
@@ -118,10 +125,10 @@ type match struct {
 	item backends.ListedItem
 }
 
-func (r queryRequest) compile() (*query, error) {
-	q := &query{limit: r.Limit, shape: r.shape()}
-	if q.limit == 0 {
-		q.limit = 100
+func (r queryRequest) compile(trim func(string) string) (*query, error) {
+	q := &query{limit: 100, shape: r.shape(), trim: trim}
+	if r.Limit != nil {
+		q.limit = *r.Limit
 	}
 	if q.limit < 1 || q.limit > maxQueryLimit {
 		return nil, problem.AtPointer("/limit", "limit must be from 1 to %d", maxQueryLimit)
@@ -149,11 +156,12 @@ func (q *query) compileOrder(r queryRequest) error {
 	if len(r.Sort) > maxSorts {
 		return problem.AtPointer("/sort", "at most %d sort keys", maxSorts)
 	}
-	for _, by := range r.Sort {
+	for i, by := range r.Sort {
+		at := "/sort/" + strconv.Itoa(i)
 		if by.Order != "" && by.Order != "asc" && by.Order != "desc" {
-			return problem.AtPointer("/sort", "order must be asc or desc")
+			return problem.AtPointer(at+"/order", "order must be asc or desc")
 		}
-		path, err := jsondoc.ParsePath(by.Pointer, "/sort")
+		path, err := jsondoc.ParsePath(by.Pointer, at+"/pointer")
 		if err != nil {
 			return err
 		}
@@ -162,8 +170,12 @@ func (q *query) compileOrder(r queryRequest) error {
 	if len(r.Select) > maxSelects {
 		return problem.AtPointer("/select", "at most %d pointers", maxSelects)
 	}
-	for _, pointer := range r.Select {
-		path, err := jsondoc.ParsePath(pointer, "/select")
+	for i, pointer := range r.Select {
+		at := "/select/" + strconv.Itoa(i)
+		if pointer == "" {
+			return problem.AtPointer(at, "a pointer of select names a member, not the whole value")
+		}
+		path, err := jsondoc.ParsePath(pointer, at)
 		if err != nil {
 			return err
 		}
@@ -184,9 +196,13 @@ func (r queryRequest) shape() string {
 }
 
 func (q *query) readCursor(cursor string) (*place, error) {
-	text, err := base64.RawURLEncoding.DecodeString(cursor)
+	sealed, err := base64.RawURLEncoding.DecodeString(cursor)
 	var at place
-	if err != nil || json.Unmarshal(text, &at) != nil || at.Shape != q.shape || len(at.Sorted) != len(q.sorts) {
+	if err != nil || len(sealed) < cursorSum {
+		return nil, problem.New(problem.InvalidCursor, "the cursor is not of this query")
+	}
+	sum, text := sealed[:cursorSum], sealed[cursorSum:]
+	if whole := sha256.Sum256(text); !bytes.Equal(sum, whole[:cursorSum]) || json.Unmarshal(text, &at) != nil || at.Shape != q.shape || len(at.Sorted) != len(q.sorts) {
 		return nil, problem.New(problem.InvalidCursor, "the cursor is not of this query")
 	}
 	for _, value := range at.Sorted {
@@ -199,7 +215,8 @@ func (q *query) readCursor(cursor string) (*place, error) {
 
 func (p place) cursor() string {
 	text, _ := json.Marshal(p) // strings and bytes always encode
-	return base64.RawURLEncoding.EncodeToString(text)
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(append(sum[:cursorSum], text...))
 }
 
 // scan reads every value under the prefix once, but at most as many as the
@@ -230,7 +247,7 @@ func (q *query) consider(item backends.ListedItem) {
 	if !ok || !q.matches(document) {
 		return
 	}
-	m := match{item: item, place: place{Key: item.Key, Shape: q.shape}}
+	m := match{item: item, place: place{Key: q.trim(item.Key), Shape: q.shape}}
 	for _, by := range q.sorts {
 		m.Sorted = append(m.Sorted, document.Find(by.path))
 	}
@@ -261,7 +278,7 @@ func (q *query) compare(a, b place) int {
 
 // page takes the results out in their order; a value more than asked for means
 // that there is a next page.
-func (q *query) page(trim func(string) string) stateList {
+func (q *query) page() stateList {
 	matches := make([]match, len(q.best.matches))
 	for i := len(matches) - 1; i >= 0; i-- {
 		matches[i], _ = heap.Pop(&q.best).(match)
@@ -272,7 +289,7 @@ func (q *query) page(trim func(string) string) stateList {
 		list.Cursor = matches[q.limit-1].cursor()
 	}
 	for _, m := range matches {
-		item := stateItem{Key: trim(m.item.Key), ETag: m.item.ETag, Value: m.item.Data, ContentType: m.item.ContentType}
+		item := stateItem{Key: m.Key, ETag: m.item.ETag, Value: m.item.Data, ContentType: m.item.ContentType}
 		if len(q.selects) > 0 {
 			document, _ := jsondoc.Read(m.item.Data)
 			item.Value = document.Select(q.selects)

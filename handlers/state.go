@@ -279,7 +279,10 @@ func (s *State) read(c *gin.Context, withTTL bool) (backends.Item, error) {
 			return backends.Item{}, err
 		}
 		if wait > 0 {
-			return awaitItem(c, component.Store, key, wait)
+			item, err := awaitItem(c, component.Store, key, wait)
+			if err != nil || !withTTL {
+				return item, err
+			}
 		}
 	}
 	ctx, cancel := request.From(c.Request.Context()).Bound(c.Request.Context())

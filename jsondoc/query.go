@@ -54,7 +54,7 @@ func (f Filter) compile(at string, depth int) (Predicate, error) {
 	case f.Not != nil:
 		inner, err := f.Not.compile(at+"/not", depth+1)
 		return func(d Document) bool { return !inner(d) }, err
-	case f.Op == "" && f.Pointer == nil:
+	case f.Op == "" && f.Pointer == nil && f.Value == nil:
 		return func(Document) bool { return true }, nil
 	default:
 		return f.comparison(at)

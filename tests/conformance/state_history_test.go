@@ -203,7 +203,7 @@ func (h *history) save(t *testing.T, info porcupine.LinearizationInfo) {
 	if os.Getenv(breakEnv) != "" {
 		return
 	}
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("ottogate-state-history-%s-%d.json", h.driver, h.seed))
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("ottogate-state-history-%s-%d.json", h.driver, h.seed)) //nolint:usetesting // it must outlive the test
 	text := must(json.MarshalIndent(map[string]any{"driver": h.driver, "seed": h.seed, "calls": h.calls}, "", " "))(t)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Error(err)

@@ -85,9 +85,15 @@ func incrementAdds(t *testing.T, s twin) {
 func incrementPrecision(t *testing.T, s twin) {
 	key := named(t, "key")
 	for _, step := range []struct{ by, sum int64 }{
-		{1 << 53, 1 << 53}, {1, 1<<53 + 1}, {1, 1<<53 + 2},
-		{1234567890123456789 - (1<<53 + 2), 1234567890123456789}, {1, 1234567890123456790},
-		{math.MaxInt64 - 1234567890123456790, math.MaxInt64}, {-math.MaxInt64, 0}, {math.MinInt64, math.MinInt64}, {math.MaxInt64, -1},
+		{1 << 53, 1 << 53},
+		{1, 1<<53 + 1},
+		{1, 1<<53 + 2},
+		{1234567890123456789 - (1<<53 + 2), 1234567890123456789},
+		{1, 1234567890123456790},
+		{math.MaxInt64 - 1234567890123456790, math.MaxInt64},
+		{-math.MaxInt64, 0},
+		{math.MinInt64, math.MinInt64},
+		{math.MaxInt64, -1},
 	} {
 		wantSum(t, s, key, step.by, step.sum)
 	}

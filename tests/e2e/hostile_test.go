@@ -83,6 +83,7 @@ func hear(t *testing.T, reader *bufio.Reader) *http.Response {
 }
 
 func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
+	t.Parallel()
 	address := besieged(t, "body: 1MiB", "")
 	for _, c := range []struct {
 		name, line, rest string
@@ -92,6 +93,8 @@ func TestABodyThatNeverComesHoldsNothing(t *testing.T) {
 		{"no route, chunked", "POST /nope", "Transfer-Encoding: chunked\r\n\r\n", 404},
 		{"no method", "POST /healthz", "Content-Length: 100\r\n\r\n", 405},
 		{"a probe", "GET /healthz", "Content-Length: 100\r\n\r\n", 200},
+		{"the last request", "POST /nope", "Connection: close\r\nContent-Length: 100\r\n\r\n", 404},
+		{"the last request, chunked", "POST /nope", "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n", 404},
 		{"a probe, begun", "GET /healthz", "Content-Length: 100\r\n\r\nabc", 200},
 		{"a large page", "GET /openapi.json", "Content-Length: 100\r\n\r\n", 200},
 		{"a bad key", "PUT /v1/state/main/x", "X-Api-Key: no\r\nContent-Length: 100\r\n\r\n", 401},

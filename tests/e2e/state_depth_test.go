@@ -114,6 +114,8 @@ func TestBatch(t *testing.T) {
 			`{"operations":[{"op":"put","key":"x","value":1,"ttl":"0s"}]}`:                   "/operations/0/ttl",
 			`{"operations":[{"op":"increment","key":"x","by":"9223372036854775808"}]}`:       "/operations/0/by",
 			`{"operations":[{"op":"put","key":"x","value":1,"unknown":true}],"atomic":true}`: "/operations/0/unknown",
+			`{"operations":[{"op":"increment","key":"x","by":"+5"}]}`:                        "/operations/0/by",
+			`{"operations":[{"op":"increment","key":"x","max":1.5}]}`:                        "/operations/0/max",
 		} {
 			if got := r.do("POST", store, body).wantProblem(t, 400, "invalid-body"); !strings.Contains(got.body, `"pointer":"`+pointer) {
 				t.Errorf("%s: %s", body, got.body)
@@ -137,8 +139,8 @@ func TestAtomicBatch(t *testing.T) {
 		r.do("GET", store+"/t/2", "").want(t, 404)
 		r.do("GET", store+"/t/doc", "").want(t, 200)
 
-		done := r.do("POST", store, `{"atomic":true,"operations":[{"op":"put","key":"t/1","value":2},{"op":"patch","key":"t/doc","value":{"b":2}},{"op":"increment","key":"t/n"},{"op":"get","key":"t/1"}]}`).want(t, 200)
-		if s := resultsOf(t, done).Results; string(s[2].Value) != "1" || string(s[3].Value) != "2" {
+		done := r.do("POST", store, `{"atomic":true,"operations":[{"op":"put","key":"t/1","value":2},{"op":"patch","key":"t/doc","value":{"b":2}},{"op":"increment","key":"t/n"},{"op":"get","key":"t/1"},{"op":"get","key":"t/absent"}]}`).want(t, 200)
+		if s := resultsOf(t, done).Results; string(s[2].Value) != "1" || string(s[3].Value) != "2" || s[4].Status != 404 {
 			t.Error(done.body)
 		}
 		if got := r.do("GET", store+"/t/doc", "").want(t, 200); got.body != `{"a":1,"b":2}` {
@@ -177,7 +179,7 @@ func TestQuery(t *testing.T) {
 		r.do("PUT", store+"/q/binary", "\x00").want(t, 204)
 		query := strings.Replace(store, "/v1/state/", "/v1/query/", 1)
 		var seen []string
-		cursor := ""
+		cursor, firstCursor := "", ""
 		for page := range 3 {
 			got := r.do("POST", query, `{"prefix":"q/","filter":{"and":[{"pointer":"/status","op":"eq","value":"open"},{"pointer":"/id","op":"ge","value":0.0}]},"sort":[{"pointer":"/created","order":"asc"}],"select":["/id"],"limit":10,"cursor":"`+cursor+`"}`).want(t, 200)
 			var list struct {
@@ -196,13 +198,27 @@ func TestQuery(t *testing.T) {
 			for _, item := range list.Items {
 				seen = append(seen, string(item.Value))
 			}
-			cursor = list.Cursor
+			if cursor = list.Cursor; page == 0 {
+				firstCursor = cursor
+			}
 		}
 		if len(seen) != 25 || seen[0] != `{"id":28}` || seen[24] != `{"id":0}` {
 			t.Errorf("%v", seen)
 		}
 		r.do("POST", query, `{"prefix":"q/","cursor":"nonsense"}`).wantProblem(t, 400, "invalid-cursor")
-		r.do("POST", query, `{"filter":{"pointer":"/a","op":"like","value":1}}`).wantProblem(t, 400, "invalid-body")
+		r.do("POST", query, `{"prefix":"q/","cursor":"`+firstCursor[:20]+"AAAA"+firstCursor[24:]+`"}`).wantProblem(t, 400, "invalid-cursor")
+		for body, pointer := range map[string]string{
+			`{"filter":{"pointer":"/a","op":"like","value":1}}`:        "/filter/op",
+			`{"filter":{"value":1}}`:                                   "/filter/pointer",
+			`{"filter":{"and":[{"pointer":"a","op":"eq","value":1}]}}`: "/filter/and/0/pointer",
+			`{"sort":[{"pointer":"/a"},{"pointer":"b"}]}`:              "/sort/1/pointer",
+			`{"select":[""]}`: "/select/0",
+			`{"limit":0}`:     "/limit",
+		} {
+			if got := r.do("POST", query, body).wantProblem(t, 400, "invalid-body"); !strings.Contains(got.body, `"pointer":"`+pointer+`"`) {
+				t.Errorf("%s: %s", body, got.body)
+			}
+		}
 	})
 }
 
@@ -266,6 +282,9 @@ func TestFence(t *testing.T) {
 		t.Errorf("the value became %q", got.body)
 	}
 	r.do("PUT", key, "x", "Lock-Fence", "main/fenced=9999999999999999").wantProblem(t, 422, "unprocessable")
-	r.do("PUT", key, "x", "Lock-Fence", "nonsense").wantProblem(t, 400, "invalid-parameter")
+	for _, text := range []string{"nonsense", "", "main/=1", "main/fenced=x"} {
+		r.do("PUT", key, "x", "Lock-Fence", text).wantProblem(t, 400, "invalid-parameter")
+	}
+	r.do("PUT", key, "x", "Lock-Fence", "main/fenced="+young, "Lock-Fence", "main/fenced="+old).wantProblem(t, 400, "invalid-parameter")
 	r.do("PUT", key, "x", "Lock-Fence", "none/fenced=1").wantProblem(t, 403, "forbidden")
 }
