@@ -62,7 +62,7 @@ func (a *answer) arm() {
 // finish bounds what the server does on its own when the chain has ended: it
 // looks for the end of the body and writes what is left of the answer.
 func (a *answer) finish() {
-	a.body.dismiss()
+	a.body.finish()
 	if a.ResponseWriter != nil {
 		a.arm()
 	}

@@ -17,6 +17,10 @@ import (
 // connection is kept.
 const drainPatience = time.Second
 
+// drainLimit is how much of a body that nobody wants is read: as much as the
+// server itself reads.
+const drainLimit = 256 << 10
+
 // body is a request's body under its limits: it ends with body-too-large when
 // more comes than may, and with body-timeout when nothing comes for too long.
 // Whoever reads it gets these as its error and need not look for them. It is
@@ -30,6 +34,7 @@ type body struct {
 	ended atomic.Bool // the server needs no more time for it, or has taken the deadline away
 	over  atomic.Bool // nobody is to read it any more, and soon the connection is another request's
 
+	last  http.ResponseWriter // the server's, of a connection that ends with this request; else nil
 	conn  *http.ResponseController
 	idle  time.Duration // the longest silence; 0 = no limit
 	until time.Time     // the end of all patience; the zero time = none
@@ -95,6 +100,18 @@ func (b *body) dismiss() {
 		return
 	}
 	_ = b.conn.SetReadDeadline(time.Now().Add(drainPatience)) // fails where there is no connection
+}
+
+// finish dismisses the body, and reads it where the server would not: that
+// closes a connection which is to end without a look at what still comes, and
+// the system then takes back an answer that is on its way.
+func (b *body) finish() {
+	b.dismiss()
+	if b == nil || b.last == nil || b.ended.Load() {
+		return
+	}
+	rest := http.MaxBytesReader(b.last, b.ReadCloser, drainLimit) // tells the server if there is more, which then closes gently
+	_, _ = io.Copy(io.Discard, rest)                              // whatever stops it, the connection ends
 }
 
 // arm sets the read deadline anew once a good part of it is used up, so that

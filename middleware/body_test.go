@@ -3,6 +3,7 @@ package middleware
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -109,5 +110,42 @@ func TestTheBodysTimeDoesNotEndTheRequest(t *testing.T) {
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusCreated {
 		t.Errorf("got %s", response.Status)
+	}
+}
+
+// A connection that is closed over what still comes takes the answer with it.
+func TestTheLastAnswerIsNotLostToTheBody(t *testing.T) {
+	engine := newEngine(outer(Limits(LimitsConfig{Body: 10, BodyIdle: time.Minute}))...)
+	half := strings.Repeat("x", 50<<10)
+	connection := connect(t, engine)
+	if _, err := fmt.Fprintf(connection, "POST /v1/thing HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", 2*len(half), half); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	if _, err := fmt.Fprint(connection, half); err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(connection)
+	if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// What is larger than the server likes to read may come no further, but the
+// answer does. A client that fails to write looks no further for an answer.
+func TestTheLastAnswerIsNotLostToALargeBody(t *testing.T) {
+	server := httptest.NewServer(newEngine(outer(Limits(LimitsConfig{Body: 10, BodyIdle: time.Minute}))...))
+	defer server.Close()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	large := strings.Repeat("x", 8<<20)
+	for range 10 {
+		response, err := client.Post(server.URL+"/v1/thing", "text/plain", strings.NewReader(large))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("got %s", response.Status)
+		}
 	}
 }

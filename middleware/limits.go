@@ -131,6 +131,9 @@ func (l *LimitsConfig) boundBody(c *gin.Context) *body {
 	b := &body{
 		ReadCloser: r.Body, left: limit, limit: limit, idle: l.BodyIdle, conn: http.NewResponseController(c.Writer),
 	}
+	if under, ok := c.Writer.(interface{ Unwrap() http.ResponseWriter }); ok && r.Close && r.Header["Expect"] == nil {
+		b.last = under.Unwrap()
+	}
 	b.arm()
 	r.Body = b
 	return b
