@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -269,25 +270,30 @@ func (s *State) read(c *gin.Context, withTTL bool) (backends.Item, error) {
 	if err != nil {
 		return backends.Item{}, err
 	}
-	options := backends.ReadOptions{WithTTL: withTTL}
-	if c.Request.URL.RawQuery != "" {
-		if options.Consistency, err = consistencyParam(c); err != nil {
-			return backends.Item{}, err
-		}
-		wait, err := durationParam(c, "wait")
-		if err != nil {
-			return backends.Item{}, err
-		}
-		if wait > 0 {
-			item, err := awaitItem(c, component.Store, key, wait)
-			if err != nil || !withTTL {
-				return item, err
-			}
+	options, wait, err := readOptions(c)
+	if err != nil {
+		return backends.Item{}, err
+	}
+	options.WithTTL = withTTL
+	if wait > 0 {
+		if item, err := awaitItem(c, component.Store, key, wait); err != nil || !withTTL {
+			return item, err
 		}
 	}
 	ctx, cancel := request.From(c.Request.Context()).Bound(c.Request.Context())
 	defer cancel()
 	return component.Store.Get(ctx, key, options)
+}
+
+func readOptions(c *gin.Context) (options backends.ReadOptions, wait time.Duration, err error) {
+	if c.Request.URL.RawQuery == "" {
+		return options, 0, nil
+	}
+	if options.Consistency, err = consistencyParam(c); err != nil {
+		return options, 0, err
+	}
+	wait, err = durationParam(c, "wait")
+	return options, wait, err
 }
 
 // stream follows one key.

@@ -212,8 +212,8 @@ func TestQuery(t *testing.T) {
 			`{"filter":{"value":1}}`:                                   "/filter/pointer",
 			`{"filter":{"and":[{"pointer":"a","op":"eq","value":1}]}}`: "/filter/and/0/pointer",
 			`{"sort":[{"pointer":"/a"},{"pointer":"b"}]}`:              "/sort/1/pointer",
-			`{"select":[""]}`: "/select/0",
-			`{"limit":0}`:     "/limit",
+			`{"prefix":"q/","filter":{},"select":[""]}`:                "/select/0",
+			`{"prefix":"q/","filter":{},"limit":0}`:                    "/limit",
 		} {
 			if got := r.do("POST", query, body).wantProblem(t, 400, "invalid-body"); !strings.Contains(got.body, `"pointer":"`+pointer+`"`) {
 				t.Errorf("%s: %s", body, got.body)
