@@ -91,7 +91,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if strings.Contains(string(data), canary) {
-			t.Skip("the input itself holds the canary")
+			return // what the input itself holds proves nothing
 		}
 		file, faults := configfile.Load("f", data, testOptions(true))
 		if (file == nil) != (len(faults) > 0) {

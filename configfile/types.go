@@ -106,7 +106,7 @@ type ServerLimits struct {
 type Timeouts struct {
 	// Header is how long the headers of a request may take to arrive.
 	Header Duration `default:"5s" range:"10ms..10m" yaml:"header"`
-	// BodyIdle is how long a request body may pause (408).
+	// BodyIdle is how long a request body may pause (408), and how long a caller may take for 64 KiB of an answer before the connection is cut.
 	BodyIdle Duration `default:"15s" range:"10ms..10m" yaml:"bodyIdle"`
 	// Idle is how long a kept-alive connection may wait for its next request.
 	Idle Duration `default:"90s" range:"10ms..1h" yaml:"idle"`
