@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	bolt "go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 
 	"github.com/ottogate/ottogate/backends"
@@ -69,7 +68,7 @@ func TestOpenTwiceFailsAtOnce(t *testing.T) {
 func TestOpenRefusesAnotherFormat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "local.db")
 	db := openAt(t, path)
-	_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
+	_, err := commit(t.Context(), db, 0, func(tx *tx) (struct{}, error) {
 		return struct{}{}, bucket(tx, metaBucket).Put([]byte(formatKey), []byte("99"))
 	})
 	if err != nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	bolt "go.etcd.io/bbolt"
-
 	"github.com/ottogate/ottogate/problem"
 )
 
@@ -48,9 +46,9 @@ func errForeign() error {
 }
 
 // view runs a read transaction. What it reads must be copied before it ends.
-func (db *DB) view(ctx context.Context, read func(*bolt.Tx) error) error {
+func (db *DB) view(ctx context.Context, read func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return problem.From(err)
 	}
-	return errStore(db.bolt.View(read))
+	return errStore(db.layers.view(read))
 }
