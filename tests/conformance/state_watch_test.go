@@ -114,14 +114,16 @@ func watchDelete(t *testing.T, s twin) {
 	putValue(t, s, key, "value", backends.WriteOptions{})
 	w := watch(t, s, key)
 	wantChange(t, w, backends.ChangePut, "value")
-	late := time.AfterFunc(20*time.Millisecond, func() { // Next waits by then, as a rule
-		if err := s.Delete(t.Context(), key, backends.WriteOptions{}); err != nil {
-			t.Error(err)
-		}
-	})
-	defer late.Stop()
+	deleted := make(chan error, 1)
+	go func() {
+		time.Sleep(20 * time.Millisecond) // Next waits by then, as a rule
+		deleted <- s.Delete(t.Context(), key, backends.WriteOptions{})
+	}()
 	if change := wantChange(t, w, backends.ChangeDelete, ""); change.ETag != "" {
 		t.Fatalf("a key that is gone has tag %q", change.ETag)
+	}
+	if err := <-deleted; err != nil {
+		t.Fatal(err)
 	}
 }
 
