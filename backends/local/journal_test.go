@@ -73,7 +73,7 @@ func noise(n int) []byte {
 // the store does not start.
 func TestDamagedJournalIsRefused(t *testing.T) {
 	path, l, last := threeGroups(t)
-	for place := int64(0); place < last; place++ {
+	for place := range last {
 		left := crash(t, path)
 		flip(t, segmentPath(left, l.journal.number), place)
 		if store, err := openStore(left, usualSizes()); err == nil {

@@ -8,7 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,7 +59,7 @@ func segmentNumbers(base string) ([]uint64, error) {
 			numbers = append(numbers, number)
 		}
 	}
-	sort.Slice(numbers, func(a, b int) bool { return numbers[a] < numbers[b] })
+	slices.Sort(numbers)
 	return numbers, nil
 }
 

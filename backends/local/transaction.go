@@ -42,8 +42,7 @@ func (r *refused) Unwrap() error { return r.error }
 
 // failures takes a transaction's error apart again.
 func failures(err error) ([]backends.Result, error) {
-	var each *refused
-	if errors.As(err, &each) {
+	if each, is := errors.AsType[*refused](err); is {
 		return each.results, each.error
 	}
 	return nil, err
