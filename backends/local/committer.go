@@ -2,11 +2,14 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
 
 	"github.com/ottogate/ottogate/problem"
 )
@@ -19,12 +22,12 @@ const (
 	groupBytes  = 16 << 20
 )
 
-// committer writes to the journal: one goroutine that takes all changes that
-// wait, runs them as one group and answers their callers after one fsync (group
+// committer writes to the file: one goroutine that takes all changes that wait,
+// runs them in one transaction and answers their callers after one fsync (group
 // commit). bbolt's own Batch waits 10 ms for company; here the company gathers
 // during the fsync before.
 type committer struct {
-	store   *layers
+	store   *bolt.DB
 	log     *slog.Logger
 	queue   chan *change
 	closing chan struct{} // closed by stop
@@ -34,7 +37,7 @@ type committer struct {
 
 // change is one caller's write.
 type change struct {
-	apply func(*tx) error
+	apply func(*bolt.Tx) error
 	size  int
 	fate  atomic.Int32
 	err   error // of apply, in the latest attempt; the committer's own
@@ -49,7 +52,7 @@ const (
 	abandoned
 )
 
-func startCommitter(store *layers, log *slog.Logger) *committer {
+func startCommitter(store *bolt.DB, log *slog.Logger) *committer {
 	c := &committer{
 		store: store, log: log,
 		queue:   make(chan *change, queueLength),
@@ -75,9 +78,9 @@ func (c *committer) stop() {
 //
 // When ctx ends before the change was taken up, nothing is applied; after that
 // the error says that the outcome is unknown.
-func commit[T any](ctx context.Context, db *DB, size int, apply func(*tx) (T, error)) (T, error) {
+func commit[T any](ctx context.Context, db *DB, size int, apply func(*bolt.Tx) (T, error)) (T, error) {
 	var result, none T
-	err := db.committer.do(ctx, size, func(tx *tx) (err error) {
+	err := db.committer.do(ctx, size, func(tx *bolt.Tx) (err error) {
 		result, err = apply(tx)
 		return err
 	})
@@ -87,7 +90,7 @@ func commit[T any](ctx context.Context, db *DB, size int, apply func(*tx) (T, er
 	return result, nil
 }
 
-func (c *committer) do(ctx context.Context, size int, apply func(*tx) error) error {
+func (c *committer) do(ctx context.Context, size int, apply func(*bolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return problem.From(err)
 	}
@@ -136,29 +139,17 @@ func (c *committer) run() {
 	for {
 		select {
 		case first := <-c.queue:
-			c.serve(first)
+			c.commit(c.gather(first))
 			continue
 		case <-c.closing:
 		}
 		select {
 		case first := <-c.queue:
-			c.serve(first)
+			c.commit(c.gather(first))
 		default:
 			return
 		}
 	}
-}
-
-// serve commits first and what else is waiting. Until there is room, all of them
-// can still be given up.
-func (c *committer) serve(first *change) {
-	err := c.store.makeRoom()
-	group := c.gather(first)
-	if err != nil {
-		c.refuse(group, err)
-		return
-	}
-	c.commit(group)
 }
 
 // gather takes what else is waiting. The callers that the group before has
@@ -194,50 +185,55 @@ func (c *committer) next() *change {
 // commit brings a group to disk and answers everyone in it.
 func (c *committer) commit(group []*change) {
 	for len(group) > 0 {
-		tx, err := c.store.begin()
-		if err != nil {
-			c.refuse(group, err)
-			return
-		}
-		spoiler := attempt(tx, group)
+		spoiler, err := c.attempt(group)
 		if spoiler < 0 {
-			c.answer(group, c.store.end(tx))
+			c.answer(group, err)
 			return
 		}
-		c.store.abandon(tx)
-		group[spoiler].done <- errStore(group[spoiler].err)
+		group[spoiler].done <- errStore(err)
 		group = append(group[:spoiler], group[spoiler+1:]...)
 	}
 }
 
-// attempt runs the group. It gives the index of a change that failed halfway,
-// for which all has to be abandoned, or -1.
-func attempt(tx *tx, group []*change) (spoiler int) {
-	for i, ch := range group {
-		if ch.err = ch.run(tx); ch.err != nil && !refusal(ch.err) {
-			return i
+// errNothing ends a transaction in which every change was refused: there is
+// nothing to wait for the disk for.
+var errNothing = errors.New("nothing to commit")
+
+// attempt runs the group in one transaction. spoiler is the index of a change
+// that failed halfway, for which all was rolled back; it is -1 when the group
+// ran through, and then err is the commit's.
+func (c *committer) attempt(group []*change) (spoiler int, err error) {
+	spoiler = -1
+	err = c.store.Update(func(tx *bolt.Tx) error {
+		applied := false
+		for i, ch := range group {
+			if ch.err = ch.run(tx); ch.err == nil {
+				applied = true
+			} else if !refusal(ch.err) {
+				spoiler = i
+				return ch.err
+			}
 		}
+		if !applied {
+			return errNothing
+		}
+		return nil
+	})
+	if errors.Is(err, errNothing) {
+		return -1, nil
 	}
-	return -1
+	return spoiler, err
 }
 
 // run keeps a panic, such as bbolt's over a damaged page, from ending the
 // process.
-func (ch *change) run(tx *tx) (err error) {
+func (ch *change) run(tx *bolt.Tx) (err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("panic in a transaction: %v", fault)
 		}
 	}()
 	return ch.apply(tx)
-}
-
-// refuse tells everyone that nothing was even tried.
-func (c *committer) refuse(group []*change, failure error) {
-	c.log.Error("cannot commit", "error", failure, "changes", len(group))
-	for _, ch := range group {
-		ch.done <- errStore(failure)
-	}
 }
 
 // answer tells everyone what became of them. When the commit failed, a refusal

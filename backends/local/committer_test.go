@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -18,7 +20,7 @@ func blockCommitter(t *testing.T, db *DB) (release func()) {
 	t.Helper()
 	inside, leave := make(chan struct{}), make(chan struct{})
 	go func() {
-		_, _ = commit(context.Background(), db, 0, func(*tx) (struct{}, error) {
+		_, _ = commit(context.Background(), db, 0, func(*bolt.Tx) (struct{}, error) {
 			close(inside)
 			<-leave
 			return struct{}{}, nil
@@ -29,7 +31,7 @@ func blockCommitter(t *testing.T, db *DB) (release func()) {
 }
 
 // submit hands a change in and waits until it is queued.
-func submit(ctx context.Context, db *DB, apply func(*tx) (struct{}, error)) <-chan error {
+func submit(ctx context.Context, db *DB, apply func(*bolt.Tx) (struct{}, error)) <-chan error {
 	before := len(db.committer.queue)
 	done := make(chan error, 1)
 	go func() {
@@ -42,15 +44,15 @@ func submit(ctx context.Context, db *DB, apply func(*tx) (struct{}, error)) <-ch
 	return done
 }
 
-func putRaw(key, value string) func(*tx) (struct{}, error) {
-	return func(tx *tx) (struct{}, error) {
+func putRaw(key, value string) func(*bolt.Tx) (struct{}, error) {
+	return func(tx *bolt.Tx) (struct{}, error) {
 		return struct{}{}, bucket(tx, metaBucket).Put([]byte(key), []byte(value))
 	}
 }
 
 func rawValue(t *testing.T, db *DB, key string) (value string) {
 	t.Helper()
-	if err := db.view(context.Background(), func(tx *tx) error {
+	if err := db.view(context.Background(), func(tx *bolt.Tx) error {
 		value = string(bucket(tx, metaBucket).Get([]byte(key)))
 		return nil
 	}); err != nil {
@@ -62,17 +64,17 @@ func rawValue(t *testing.T, db *DB, key string) (value string) {
 // Whatever one change does wrong, the one before and the one after it in the
 // same group are committed, and its own half-done work is not.
 func TestAFailingChangeSparesItsGroup(t *testing.T) {
-	faults := map[string]func(*tx) error{
-		"refusal": func(*tx) error { return problem.New(problem.PreconditionFailed, "no") },
-		"failure": func(*tx) error { return errors.New("halfway") },
-		"panic":   func(*tx) error { panic("halfway") }, //nolint:forbidigo // the fault under test
+	faults := map[string]func(*bolt.Tx) error{
+		"refusal": func(*bolt.Tx) error { return problem.New(problem.PreconditionFailed, "no") },
+		"failure": func(*bolt.Tx) error { return errors.New("halfway") },
+		"panic":   func(*bolt.Tx) error { panic("halfway") }, //nolint:forbidigo // the fault under test
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			db := openNew(t)
 			release := blockCommitter(t, db)
 			first := submit(t.Context(), db, putRaw("first", "1"))
-			bad := submit(t.Context(), db, func(tx *tx) (struct{}, error) {
+			bad := submit(t.Context(), db, func(tx *bolt.Tx) (struct{}, error) {
 				if name != "refusal" { // a refusal comes before the first write
 					_, _ = putRaw("bad", "1")(tx)
 				}
@@ -117,7 +119,7 @@ func TestDeadlineInsideTheGroupIsUnknown(t *testing.T) {
 	db := openNew(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	leave := make(chan struct{})
-	_, err := commit(ctx, db, 0, func(*tx) (struct{}, error) {
+	_, err := commit(ctx, db, 0, func(*bolt.Tx) (struct{}, error) {
 		cancel()
 		<-leave
 		return struct{}{}, nil
@@ -141,7 +143,7 @@ func TestFullQueueWaitsForTheDeadlineOnly(t *testing.T) {
 	release := blockCommitter(t, db)
 	defer release()
 	for range queueLength {
-		db.committer.queue <- &change{apply: func(*tx) error { return nil }, done: make(chan error, 1)}
+		db.committer.queue <- &change{apply: func(*bolt.Tx) error { return nil }, done: make(chan error, 1)}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -169,7 +171,7 @@ func TestCloseCommitsWhatWasAccepted(t *testing.T) {
 // the refusals that rested on it.
 func TestFailedCommitIsUnknown(t *testing.T) {
 	db := openNew(t)
-	if err := db.layers.journal.segment.Close(); err != nil { // the disk is gone
+	if err := db.bolt.Close(); err != nil { // the disk is gone
 		t.Fatal(err)
 	}
 	_, err := db.State().Put(t.Context(), "key", backends.Value{}, backends.WriteOptions{})

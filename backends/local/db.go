@@ -1,6 +1,6 @@
-// Package local keeps state, locks and sequences in a bbolt file with a journal
-// beside it: the embedded driver, for one process without any server. Every
-// write is on disk before it is acknowledged and survives kill -9.
+// Package local keeps state, locks and sequences in one bbolt file: the
+// embedded driver, for one process without any server. Every write is on disk
+// before it is acknowledged and survives kill -9.
 package local
 
 import (
@@ -21,13 +21,13 @@ import (
 
 // Config says where the database is.
 type Config struct {
-	Path string // the file; it is made with mode 0600 and its folder with 0700 when missing. The journal's names begin with it
+	Path string // the file; it is made with mode 0600 and its folder with 0700 when missing
 }
 
 // DB is an open database file. All blocks of a process share one. It is safe
 // for concurrent use.
 type DB struct {
-	layers    *layers
+	bolt      *bolt.DB
 	committer *committer
 	sweeper   *sweeper
 	watches   *watches
@@ -38,42 +38,22 @@ type DB struct {
 var _ backends.Prober = (*DB)(nil)
 
 // Open opens the file, or makes it. A file that another process has open is an
-// error at once: two processes cannot share one. The DB runs three
-// goroutines until Close.
+// error at once: two processes cannot share one. The DB runs two goroutines
+// until Close.
 func Open(ctx context.Context, config Config, log *slog.Logger) (*DB, error) {
-	return open(ctx, config, usualSizes(), log)
-}
-
-func open(ctx context.Context, config Config, bounds sizes, log *slog.Logger) (*DB, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	store, err := openStore(config.Path, bounds)
+	store, err := openFile(config.Path)
 	if err != nil {
 		return nil, fmt.Errorf("local store %q: %w", config.Path, err)
 	}
-	store.settler = startSettler(store, log)
-	if store.settling() {
-		store.settler.wake()
+	if err := prepareFile(store); err != nil {
+		return nil, fmt.Errorf("local store %q: %w", config.Path, errors.Join(err, store.Close()))
 	}
-	db := &DB{layers: store, committer: startCommitter(store, log), watches: newWatches()}
+	db := &DB{bolt: store, committer: startCommitter(store, log), watches: newWatches()}
 	db.sweeper = startSweeper(context.WithoutCancel(ctx), db, log)
 	return db, nil
-}
-
-func openStore(path string, bounds sizes) (*layers, error) {
-	file, err := openFile(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := prepareFile(file); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	store, err := openLayers(path, file, bounds)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return store, nil
 }
 
 // openFile turns bbolt's panics over a damaged file into an error.
@@ -120,25 +100,20 @@ func (db *DB) Locker() *Locker { return &Locker{db} }
 // Sequencer gives the database's sequences; all of them are the same.
 func (db *DB) Sequencer() *Sequencer { return &Sequencer{db} }
 
-// Probe commits an empty group: it waits for the disk, as a write does.
+// Probe commits an empty transaction: it waits for the disk, as a write does.
 func (db *DB) Probe(ctx context.Context) error {
-	_, err := commit(ctx, db, 0, func(tx *tx) (struct{}, error) {
-		tx.sync = true
-		return struct{}{}, nil
-	})
+	_, err := commit(ctx, db, 0, func(*bolt.Tx) (struct{}, error) { return struct{}{}, nil })
 	return err
 }
 
-// Close commits what was accepted, brings the journal into the file, ends the
-// goroutines and closes the file.
+// Close commits what was accepted, ends the goroutines and closes the file.
 // Calls after it fail with problem.Unavailable. Closing twice is harmless.
 func (db *DB) Close() error {
 	db.closing.Do(func() {
 		db.watches.end()
 		db.sweeper.stop()
 		db.committer.stop()
-		db.layers.settler.stop()
-		db.closed = db.layers.close()
+		db.closed = db.bolt.Close()
 	})
 	return db.closed
 }

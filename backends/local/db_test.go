@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
 	"go.uber.org/goleak"
 
 	"github.com/ottogate/ottogate/backends"
@@ -68,7 +69,7 @@ func TestOpenTwiceFailsAtOnce(t *testing.T) {
 func TestOpenRefusesAnotherFormat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "local.db")
 	db := openAt(t, path)
-	_, err := commit(t.Context(), db, 0, func(tx *tx) (struct{}, error) {
+	_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
 		return struct{}{}, bucket(tx, metaBucket).Put([]byte(formatKey), []byte("99"))
 	})
 	if err != nil {

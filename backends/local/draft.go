@@ -1,6 +1,8 @@
 package local
 
 import (
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -10,9 +12,9 @@ import (
 // written before all of them have been allowed.
 type draft struct {
 	db      *DB
-	tx      *tx
+	tx      *bolt.Tx
 	present micros
-	values  map[string]*drafted
+	values  map[string]drafted
 	fences  map[string]uint64
 }
 
@@ -22,8 +24,8 @@ type drafted struct {
 	encoded []byte // nil = removed
 }
 
-func newDraft(db *DB, tx *tx) *draft {
-	return &draft{db: db, tx: tx, present: now(), values: map[string]*drafted{}}
+func newDraft(db *DB, tx *bolt.Tx) *draft {
+	return &draft{db: db, tx: tx, present: now(), values: map[string]drafted{}}
 }
 
 // current reads a key as the operations before left it.
@@ -80,12 +82,12 @@ func (d *draft) allowFence(fence *backends.Fence) error {
 
 // put drafts a value, and the fence that it was written under.
 func (d *draft) put(key string, r record, encoded []byte, fence *backends.Fence) {
-	d.values[key] = &drafted{r, encoded}
+	d.values[key] = drafted{r, encoded}
 	d.remember(fence)
 }
 
 func (d *draft) remove(key string, fence *backends.Fence) {
-	d.values[key] = &drafted{}
+	d.values[key] = drafted{}
 	d.remember(fence)
 }
 
@@ -112,7 +114,7 @@ func (d *draft) write() error {
 			return err
 		}
 	}
-	d.tx.onCommit(func() {
+	d.tx.OnCommit(func() {
 		for key := range d.values {
 			d.db.watches.tell(key)
 		}
@@ -120,7 +122,7 @@ func (d *draft) write() error {
 	return nil
 }
 
-func (d *draft) writeValue(key string, v *drafted) error {
+func (d *draft) writeValue(key string, v drafted) error {
 	if v.encoded == nil {
 		return remove(d.tx, key)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/problem"
 )
 
@@ -46,9 +48,9 @@ func errForeign() error {
 }
 
 // view runs a read transaction. What it reads must be copied before it ends.
-func (db *DB) view(ctx context.Context, read func(*tx) error) error {
+func (db *DB) view(ctx context.Context, read func(*bolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return problem.From(err)
 	}
-	return errStore(db.layers.view(read))
+	return errStore(db.bolt.View(read))
 }

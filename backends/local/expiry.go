@@ -2,6 +2,8 @@ package local
 
 import (
 	"encoding/binary"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // expiryKey orders the index by time, then by key.
@@ -20,7 +22,7 @@ func expiryOf(stored []byte) micros {
 }
 
 // unschedule takes a key's present value out of the expiry index.
-func unschedule(tx *tx, key string) error {
+func unschedule(tx *bolt.Tx, key string) error {
 	expires := expiryOf(bucket(tx, stateBucket).Get([]byte(key)))
 	if expires == never {
 		return nil
@@ -29,7 +31,7 @@ func unschedule(tx *tx, key string) error {
 }
 
 // due lists up to limit index entries whose time has come, as copies.
-func due(tx *tx, present micros, limit int) [][]byte {
+func due(tx *bolt.Tx, present micros, limit int) [][]byte {
 	var entries [][]byte
 	cursor := bucket(tx, expiryBucket).Cursor()
 	for entry, _ := cursor.First(); entry != nil && len(entries) < limit; entry, _ = cursor.Next() {
@@ -43,7 +45,7 @@ func due(tx *tx, present micros, limit int) [][]byte {
 
 // expire removes what an index entry points at, if it still has that expiry,
 // and the entry.
-func expire(tx *tx, entry []byte) error {
+func expire(tx *bolt.Tx, entry []byte) error {
 	values, key := bucket(tx, stateBucket), entry[8:]
 	if expiryOf(values.Get(key)) == entryTime(entry) {
 		if err := values.Delete(key); err != nil {

@@ -2,12 +2,14 @@ package local
 
 import (
 	"encoding/binary"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // readFence tells the newest token that a write of the resource carried; 0 when
 // there was none. Tokens are never forgotten: the write that they are to stop
 // may come at any time.
-func readFence(tx *tx, resource string) (uint64, error) {
+func readFence(tx *bolt.Tx, resource string) (uint64, error) {
 	stored := bucket(tx, fenceBucket).Get([]byte(resource))
 	if stored == nil {
 		return 0, nil
@@ -23,7 +25,7 @@ func readFence(tx *tx, resource string) (uint64, error) {
 }
 
 // writeFence spares the disk when a holder writes again, as it mostly does.
-func writeFence(tx *tx, resource string, token uint64) error {
+func writeFence(tx *bolt.Tx, resource string, token uint64) error {
 	if seen, err := readFence(tx, resource); err == nil && seen == token && token != 0 {
 		return nil
 	}

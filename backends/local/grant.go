@@ -5,6 +5,8 @@ import (
 	"math"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 )
 
@@ -36,11 +38,11 @@ func (g grant) lease(present micros) backends.Lease {
 // nextFence is max(last+1, time in microseconds): larger than every fence of
 // the resource before, by the file while it lasts and by the clock when it was
 // lost. The floor stands in for the grants that were forgotten.
-func nextFence(tx *tx, last uint64, present micros) uint64 {
+func nextFence(tx *bolt.Tx, last uint64, present micros) uint64 {
 	return max(last+1, fenceFloor(tx)+1, uint64(max(present, 0)))
 }
 
-func fenceFloor(tx *tx) uint64 {
+func fenceFloor(tx *bolt.Tx) uint64 {
 	floor := bucket(tx, metaBucket).Get([]byte(fenceFloorKey))
 	if len(floor) != 8 {
 		return 0
@@ -50,7 +52,7 @@ func fenceFloor(tx *tx) uint64 {
 
 // forget drops a grant that nobody will ask for any more. Its fence must not
 // come back even if the clock does, so it raises the floor of all resources.
-func forget(tx *tx, resource string, g grant) error {
+func forget(tx *bolt.Tx, resource string, g grant) error {
 	floor := binary.BigEndian.AppendUint64(nil, max(fenceFloor(tx), g.fence))
 	if err := bucket(tx, metaBucket).Put([]byte(fenceFloorKey), floor); err != nil {
 		return err
@@ -58,7 +60,7 @@ func forget(tx *tx, resource string, g grant) error {
 	return bucket(tx, lockBucket).Delete([]byte(resource))
 }
 
-func readGrant(tx *tx, resource string) (grant, error) {
+func readGrant(tx *bolt.Tx, resource string) (grant, error) {
 	stored := bucket(tx, lockBucket).Get([]byte(resource))
 	if stored == nil {
 		return grant{}, nil
@@ -85,7 +87,7 @@ func decodeGrant(resource string, stored []byte) (grant, error) {
 	}, nil
 }
 
-func writeGrant(tx *tx, resource string, g grant) error {
+func writeGrant(tx *bolt.Tx, resource string, g grant) error {
 	stored := append(make([]byte, sealSize, 64), grantVersion)
 	stored = binary.BigEndian.AppendUint64(stored, g.fence)
 	stored = binary.BigEndian.AppendUint64(stored, uint64(g.until))

@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"strings"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -27,14 +29,14 @@ func (s *State) List(ctx context.Context, prefix string, options backends.ListOp
 		return backends.Page{}, err
 	}
 	var page backends.Page
-	err = s.db.view(ctx, func(tx *tx) error {
+	err = s.db.view(ctx, func(tx *bolt.Tx) error {
 		page = readPage(tx, prefix, after, options)
 		return nil
 	})
 	return page, err
 }
 
-func readPage(tx *tx, prefix, after string, options backends.ListOptions) backends.Page {
+func readPage(tx *bolt.Tx, prefix, after string, options backends.ListOptions) backends.Page {
 	var page backends.Page
 	present := now()
 	scanned, size := 0, 0
@@ -56,7 +58,7 @@ func readPage(tx *tx, prefix, after string, options backends.ListOptions) backen
 
 // seekAfter finds the first key with the prefix behind after, or the first at
 // all when after is empty.
-func seekAfter(cursor *cursor, prefix, after string) (key, stored []byte) {
+func seekAfter(cursor *bolt.Cursor, prefix, after string) (key, stored []byte) {
 	if after == "" {
 		return cursor.Seek([]byte(prefix))
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -19,7 +21,7 @@ func (l *Locker) Acquire(ctx context.Context, resource string, holder backends.H
 	if err := grantable(resource, holder); err != nil {
 		return backends.Lease{}, err
 	}
-	return commit(ctx, l.db, len(resource), func(tx *tx) (backends.Lease, error) {
+	return commit(ctx, l.db, len(resource), func(tx *bolt.Tx) (backends.Lease, error) {
 		present := now()
 		last, err := readGrant(tx, resource)
 		if err != nil {
@@ -38,7 +40,7 @@ func (l *Locker) Acquire(ctx context.Context, resource string, holder backends.H
 
 // Renew implements backends.Locker.
 func (l *Locker) Renew(ctx context.Context, resource string, holder backends.Holder, ttl time.Duration) (backends.Lease, error) {
-	return commit(ctx, l.db, len(resource), func(tx *tx) (backends.Lease, error) {
+	return commit(ctx, l.db, len(resource), func(tx *bolt.Tx) (backends.Lease, error) {
 		present := now()
 		own, err := ownGrant(tx, resource, holder, present)
 		if err != nil {
@@ -51,7 +53,7 @@ func (l *Locker) Renew(ctx context.Context, resource string, holder backends.Hol
 
 // Release implements backends.Locker. The holder and its fence stay known.
 func (l *Locker) Release(ctx context.Context, resource string, holder backends.Holder) error {
-	_, err := commit(ctx, l.db, len(resource), func(tx *tx) (struct{}, error) {
+	_, err := commit(ctx, l.db, len(resource), func(tx *bolt.Tx) (struct{}, error) {
 		present := now()
 		own, err := ownGrant(tx, resource, holder, present)
 		if problem.CodeOf(err) == problem.LeaseExpired {
@@ -69,7 +71,7 @@ func (l *Locker) Release(ctx context.Context, resource string, holder backends.H
 // Inspect implements backends.Locker.
 func (l *Locker) Inspect(ctx context.Context, resource string) (backends.Lease, error) {
 	var lease backends.Lease
-	err := l.db.view(ctx, func(tx *tx) error {
+	err := l.db.view(ctx, func(tx *bolt.Tx) error {
 		present := now()
 		last, err := readGrant(tx, resource)
 		if err != nil {
@@ -85,7 +87,7 @@ func (l *Locker) Inspect(ctx context.Context, resource string) (backends.Lease, 
 }
 
 // ownGrant reads the lease that holder has now, or says why it has none.
-func ownGrant(tx *tx, resource string, holder backends.Holder, present micros) (grant, error) {
+func ownGrant(tx *bolt.Tx, resource string, holder backends.Holder, present micros) (grant, error) {
 	last, err := readGrant(tx, resource)
 	switch {
 	case err != nil:

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -59,7 +61,7 @@ func TestFenceGrowsWhenTheClockFalls(t *testing.T) {
 // remember writes a past grant as if it had ended this long ago.
 func remember(t *testing.T, db *DB, resource string, fence uint64, ago time.Duration) {
 	t.Helper()
-	_, err := commit(t.Context(), db, 0, func(tx *tx) (struct{}, error) {
+	_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
 		past := grant{holder: alice, fence: fence, until: now().after(-ago)}
 		return struct{}{}, writeGrant(tx, resource, past)
 	})
@@ -110,7 +112,7 @@ func TestSweepingLocksGoesRound(t *testing.T) {
 	var places []string
 	place := ""
 	for range 4 {
-		if err := db.view(t.Context(), func(tx *tx) error {
+		if err := db.bolt.View(func(tx *bolt.Tx) error {
 			_, place = pastLocks(tx, place, now(), 2)
 			return nil
 		}); err != nil {

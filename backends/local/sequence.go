@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -23,7 +25,7 @@ func (s *Sequencer) Next(ctx context.Context, key string, count, floor int64) (i
 	if count < 1 {
 		return 0, problem.New(problem.InvalidParameter, "count must be at least 1")
 	}
-	return commit(ctx, s.db, len(key), func(tx *tx) (int64, error) {
+	return commit(ctx, s.db, len(key), func(tx *bolt.Tx) (int64, error) {
 		last, err := readNumber(tx, key)
 		if err != nil {
 			return 0, err
@@ -36,7 +38,7 @@ func (s *Sequencer) Next(ctx context.Context, key string, count, floor int64) (i
 	})
 }
 
-func readNumber(tx *tx, key string) (int64, error) {
+func readNumber(tx *bolt.Tx, key string) (int64, error) {
 	stored := bucket(tx, sequenceBucket).Get([]byte(key))
 	if stored == nil {
 		return 0, nil
@@ -51,7 +53,7 @@ func readNumber(tx *tx, key string) (int64, error) {
 	return int64(binary.BigEndian.Uint64(body)), nil
 }
 
-func writeNumber(tx *tx, key string, last int64) error {
+func writeNumber(tx *bolt.Tx, key string, last int64) error {
 	stored := binary.BigEndian.AppendUint64(make([]byte, sealSize), uint64(last))
 	return bucket(tx, sequenceBucket).Put([]byte(key), seal(key, stored))
 }

@@ -27,7 +27,7 @@ var (
 // Get implements backends.StateStore.
 func (s *State) Get(ctx context.Context, key string, options backends.ReadOptions) (backends.Item, error) {
 	var item backends.Item
-	err := s.db.view(ctx, func(tx *tx) error {
+	err := s.db.view(ctx, func(tx *bolt.Tx) error {
 		present := now()
 		r, exists, err := current(tx, key, present)
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *State) run(ctx context.Context, o backends.Operation) (backends.Result,
 	if err != nil {
 		return backends.Result{}, err
 	}
-	result, err := commit(ctx, s.db, len(prepared.encoded), func(tx *tx) (backends.Result, error) {
+	result, err := commit(ctx, s.db, len(prepared.encoded), func(tx *bolt.Tx) (backends.Result, error) {
 		d := newDraft(s.db, tx)
 		result, err := prepared.apply(d)
 		if err != nil {
@@ -84,7 +84,7 @@ func (s *State) run(ctx context.Context, o backends.Operation) (backends.Result,
 
 // current reads a key as it stands: an expired value is an absent one, swept or
 // not. The record's data is the transaction's.
-func current(tx *tx, key string, present micros) (r record, exists bool, err error) {
+func current(tx *bolt.Tx, key string, present micros) (r record, exists bool, err error) {
 	stored := bucket(tx, stateBucket).Get([]byte(key))
 	if stored == nil {
 		return record{}, false, nil
@@ -96,7 +96,7 @@ func current(tx *tx, key string, present micros) (r record, exists bool, err err
 }
 
 // replace writes an encoded record and keeps the expiry index true.
-func replace(tx *tx, key string, expires micros, encoded []byte) error {
+func replace(tx *bolt.Tx, key string, expires micros, encoded []byte) error {
 	if err := unschedule(tx, key); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func replace(tx *tx, key string, expires micros, encoded []byte) error {
 }
 
 // remove deletes a record and its place in the expiry index.
-func remove(tx *tx, key string) error {
+func remove(tx *bolt.Tx, key string) error {
 	if err := unschedule(tx, key); err != nil {
 		return err
 	}

@@ -25,11 +25,11 @@ func put(t *testing.T, db *DB, key, value string, options backends.WriteOptions)
 }
 
 // damage rewrites a stored record in place.
-func damage(t *testing.T, db *DB, id bucketID, key string, change func([]byte) []byte) {
+func damage(t *testing.T, db *DB, bucketName, key string, change func([]byte) []byte) {
 	t.Helper()
-	_, err := commit(t.Context(), db, 0, func(tx *tx) (struct{}, error) {
-		stored := append([]byte(nil), bucket(tx, id).Get([]byte(key))...)
-		return struct{}{}, bucket(tx, id).Put([]byte(key), change(stored))
+	_, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
+		stored := append([]byte(nil), bucket(tx, bucketName).Get([]byte(key))...)
+		return struct{}{}, bucket(tx, bucketName).Put([]byte(key), change(stored))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -120,14 +120,10 @@ func TestExpiredValueIsAbsentAtOnce(t *testing.T) {
 	})
 }
 
-func stored(t *testing.T, db *DB, id bucketID) (n int) {
+func stored(t *testing.T, db *DB, name string) (n int) {
 	t.Helper()
-	if err := db.view(context.Background(), func(tx *tx) error {
-		cursor := bucket(tx, id).Cursor()
-		for key, _ := cursor.First(); key != nil; key, _ = cursor.Next() {
-			n++
-		}
-		return nil
+	if err := db.bolt.View(func(tx *bolt.Tx) error {
+		return bucket(tx, name).ForEach(func(_, _ []byte) error { n++; return nil })
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +210,7 @@ func TestPutThatReturnsEarly(t *testing.T) {
 	db := openNew(t)
 	release := blockCommitter(t, db)
 	inside, leave := make(chan struct{}), make(chan struct{})
-	neighbour := submit(t.Context(), db, func(*tx) (struct{}, error) {
+	neighbour := submit(t.Context(), db, func(*bolt.Tx) (struct{}, error) {
 		close(inside)
 		<-leave
 		return struct{}{}, nil

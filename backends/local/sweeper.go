@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // The sweeper's pace. A step is one change in the committer's groups, so other
@@ -64,7 +66,7 @@ func (s *sweeper) report(ctx context.Context, err error) {
 func (s *sweeper) sweepValues(ctx context.Context) error {
 	for {
 		var entries [][]byte
-		err := s.db.view(ctx, func(tx *tx) error {
+		err := s.db.view(ctx, func(tx *bolt.Tx) error {
 			entries = due(tx, now(), sweepStep)
 			return nil
 		})
@@ -78,13 +80,13 @@ func (s *sweeper) sweepValues(ctx context.Context) error {
 }
 
 func (s *sweeper) removeValues(ctx context.Context, entries [][]byte) error {
-	_, err := commit(ctx, s.db, 0, func(tx *tx) (struct{}, error) {
+	_, err := commit(ctx, s.db, 0, func(tx *bolt.Tx) (struct{}, error) {
 		for _, entry := range entries {
 			if err := expire(tx, entry); err != nil {
 				return struct{}{}, err
 			}
 		}
-		tx.onCommit(func() { s.tell(entries) })
+		tx.OnCommit(func() { s.tell(entries) })
 		return struct{}{}, nil
 	})
 	return err
@@ -101,14 +103,14 @@ func (s *sweeper) tell(entries [][]byte) {
 // rewritten too often to pay for an index by time.
 func (s *sweeper) sweepLocks(ctx context.Context) error {
 	var past []string
-	err := s.db.view(ctx, func(tx *tx) error {
+	err := s.db.view(ctx, func(tx *bolt.Tx) error {
 		past, s.place = pastLocks(tx, s.place, now(), sweepStep)
 		return nil
 	})
 	if err != nil || len(past) == 0 {
 		return err
 	}
-	_, err = commit(ctx, s.db, 0, func(tx *tx) (struct{}, error) {
+	_, err = commit(ctx, s.db, 0, func(tx *bolt.Tx) (struct{}, error) {
 		return struct{}{}, forgetLocks(tx, past, now())
 	})
 	return err
@@ -116,7 +118,7 @@ func (s *sweeper) sweepLocks(ctx context.Context) error {
 
 // pastLocks finds locks whose last holder need not be remembered, among the
 // next limit locks behind place. next is "" after the last one.
-func pastLocks(tx *tx, place string, present micros, limit int) (past []string, next string) {
+func pastLocks(tx *bolt.Tx, place string, present micros, limit int) (past []string, next string) {
 	cursor := bucket(tx, lockBucket).Cursor()
 	key, stored := seekAfter(cursor, "", place)
 	for range limit {
@@ -133,7 +135,7 @@ func pastLocks(tx *tx, place string, present micros, limit int) (past []string, 
 }
 
 // forgetLocks asks again, as a lock may have been taken in the meantime.
-func forgetLocks(tx *tx, resources []string, present micros) error {
+func forgetLocks(tx *bolt.Tx, resources []string, present micros) error {
 	for _, resource := range resources {
 		g, err := readGrant(tx, resource)
 		if err != nil || g.fence == 0 || g.remembered(present) {

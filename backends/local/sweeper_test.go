@@ -5,12 +5,14 @@ import (
 	"testing"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 )
 
-func update(t *testing.T, db *DB, apply func(*tx) error) {
+func update(t *testing.T, db *DB, apply func(*bolt.Tx) error) {
 	t.Helper()
-	if _, err := commit(t.Context(), db, 0, func(tx *tx) (struct{}, error) {
+	if _, err := commit(t.Context(), db, 0, func(tx *bolt.Tx) (struct{}, error) {
 		return struct{}{}, apply(tx)
 	}); err != nil {
 		t.Fatal(err)
@@ -22,7 +24,7 @@ func TestSweepSparesWhatWasWrittenAnew(t *testing.T) {
 	db := openNew(t)
 	stale := expiryKey(now()-1, "key")
 	put(t, db, "key", "value", backends.WriteOptions{TTL: time.Hour})
-	update(t, db, func(tx *tx) error { return expire(tx, stale) })
+	update(t, db, func(tx *bolt.Tx) error { return expire(tx, stale) })
 	if stored(t, db, stateBucket) != 1 || stored(t, db, expiryBucket) != 1 {
 		t.Fatal("the new value was removed")
 	}
@@ -31,7 +33,7 @@ func TestSweepSparesWhatWasWrittenAnew(t *testing.T) {
 func TestSweepSparesALockThatWasTakenAnew(t *testing.T) {
 	db := openNew(t)
 	acquire(t, db, "lock", alice, time.Hour)
-	update(t, db, func(tx *tx) error { return forgetLocks(tx, []string{"lock", "gone"}, now()) })
+	update(t, db, func(tx *bolt.Tx) error { return forgetLocks(tx, []string{"lock", "gone"}, now()) })
 	if stored(t, db, lockBucket) != 1 {
 		t.Fatal("a held lock was forgotten")
 	}
@@ -41,7 +43,7 @@ func TestFenceFloorIsTheLargestOfAll(t *testing.T) {
 	db := openNew(t)
 	remember(t, db, "large", ahead, memory)
 	remember(t, db, "small", 5, memory)
-	update(t, db, func(tx *tx) error { return forgetLocks(tx, []string{"large", "small"}, now()) })
+	update(t, db, func(tx *bolt.Tx) error { return forgetLocks(tx, []string{"large", "small"}, now()) })
 	if lease := acquire(t, db, "large", bob, time.Second); lease.Fence != ahead+1 {
 		t.Fatalf("fence %d, want %d", lease.Fence, uint64(ahead+1))
 	}
@@ -51,7 +53,7 @@ func TestFenceFloorIsTheLargestOfAll(t *testing.T) {
 func TestPageOverManyExpiredValuesIsShort(t *testing.T) {
 	db := openNew(t)
 	r := record{expires: 1}
-	update(t, db, func(tx *tx) error {
+	update(t, db, func(tx *bolt.Tx) error {
 		for i := range pageScan + 1 {
 			key := fmt.Sprintf("%06d", i)
 			if err := bucket(tx, stateBucket).Put([]byte(key), r.encode(key)); err != nil {
@@ -74,7 +76,7 @@ func TestPageOverManyExpiredValuesIsShort(t *testing.T) {
 // at least not be switched off unseen.
 func TestCommitsAreSynced(t *testing.T) {
 	db := openNew(t)
-	if db.layers.file.NoSync || db.layers.file.NoGrowSync {
+	if db.bolt.NoSync || db.bolt.NoGrowSync {
 		t.Fatal("commits do not wait for the disk")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -14,7 +16,7 @@ func (s *State) Transact(ctx context.Context, operations []backends.Operation) (
 	if err != nil {
 		return failures(err)
 	}
-	results, err := commit(ctx, s.db, sizeOf(prepared), func(tx *tx) ([]backends.Result, error) {
+	results, err := commit(ctx, s.db, sizeOf(prepared), func(tx *bolt.Tx) ([]backends.Result, error) {
 		d := newDraft(s.db, tx)
 		results, err := applyAll(d, prepared)
 		if err != nil {
@@ -42,7 +44,7 @@ func (r *refused) Unwrap() error { return r.error }
 
 // failures takes a transaction's error apart again.
 func failures(err error) ([]backends.Result, error) {
-	if each, is := errors.AsType[*refused](err); is {
+	if each, ok := errors.AsType[*refused](err); ok {
 		return each.results, each.error
 	}
 	return nil, err

@@ -1,7 +1,7 @@
 package local
 
 import (
-	"errors"
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -34,7 +34,7 @@ func TestRefusedTransactionSparesItsGroup(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	runs := 0
-	neighbour := submit(t.Context(), db, func(*tx) (struct{}, error) { runs++; return struct{}{}, nil })
+	neighbour := submit(t.Context(), db, func(*bolt.Tx) (struct{}, error) { runs++; return struct{}{}, nil })
 	release()
 	wantCode(t, <-done, problem.PreconditionFailed)
 	if err := <-neighbour; err != nil || runs != 1 {
@@ -63,7 +63,7 @@ func TestTransactionOfWhatCannotBeStored(t *testing.T) {
 // When the outcome is open, the tags tell how it came out.
 func TestUnknownTransactionTellsItsTags(t *testing.T) {
 	db := openNew(t)
-	if err := db.layers.journal.segment.Close(); err != nil { // the disk is gone
+	if err := db.bolt.Close(); err != nil { // the disk is gone
 		t.Fatal(err)
 	}
 	results, err := db.State().Transact(t.Context(), []backends.Operation{
@@ -81,7 +81,7 @@ func TestUnknownTransactionTellsItsTags(t *testing.T) {
 
 func TestUnknownIncrementTellsItsTag(t *testing.T) {
 	db := openNew(t)
-	if err := db.layers.journal.segment.Close(); err != nil {
+	if err := db.bolt.Close(); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := db.State().Increment(t.Context(), "key", backends.Increment{By: 1}, backends.WriteOptions{})
@@ -112,39 +112,19 @@ func TestKeptExpiriesStayInTheIndex(t *testing.T) {
 	}
 }
 
-// A file of the version before the journal gets what it lacks.
-func TestOlderFileIsBroughtUp(t *testing.T) {
+// A file of a version that knew no fences gets room for them.
+func TestOlderFileLearnsFences(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "local.db")
 	db := openAt(t, path)
 	put(t, db, "key", "value", backends.WriteOptions{})
+	update(t, db, func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(fenceBucket)) })
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	makeOld(t, path)
 	db = openAt(t, path)
-	if item, err := db.State().Get(t.Context(), "key", backends.ReadOptions{}); err != nil || string(item.Data) != "value" {
-		t.Fatalf("%q, %v", item.Data, err)
-	}
 	put(t, db, "key", "value", backends.WriteOptions{Fence: &backends.Fence{Resource: "lock", Token: 2}})
-	_, err := db.State().Put(t.Context(), "key", backends.Value{}, backends.WriteOptions{Fence: &backends.Fence{Resource: "lock", Token: 1}})
+	_, err := db.State().Put(context.Background(), "key", backends.Value{}, backends.WriteOptions{Fence: &backends.Fence{Resource: "lock", Token: 1}})
 	wantCode(t, err, problem.StaleFence)
-}
-
-func makeOld(t *testing.T, path string) {
-	t.Helper()
-	file, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	err = file.Update(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(metaBucket.name())
-		return errors.Join(tx.DeleteBucket(fenceBucket.name()), meta.Delete([]byte(identityKey)),
-			meta.Delete([]byte(settledKey)), meta.Put([]byte(formatKey), []byte("1")))
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A token that cannot be read guards nothing any more: nobody may write.

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -94,7 +96,7 @@ func (w *watch) wait(ctx context.Context) {
 // look compares the key with what was told last, and takes note of it. The
 // value is copied only if it is news.
 func (w *watch) look(ctx context.Context) (change backends.StateChange, changed bool, err error) {
-	err = w.db.view(ctx, func(tx *tx) error {
+	err = w.db.view(ctx, func(tx *bolt.Tx) error {
 		present := now()
 		r, exists, err := current(tx, w.key, present)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/ottogate/ottogate/backends"
 	"github.com/ottogate/ottogate/problem"
 )
@@ -90,7 +92,7 @@ func TestWatchHearsFromTheSweeper(t *testing.T) {
 		w := watchKey(t, db, "key")
 		wantNext(t, w, backends.ChangePut, "value")
 		var entries [][]byte
-		if err := db.view(t.Context(), func(tx *tx) error { entries = due(tx, now().after(2*time.Hour), 1); return nil }); err != nil {
+		if err := db.view(t.Context(), func(tx *bolt.Tx) error { entries = due(tx, now().after(2*time.Hour), 1); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
