@@ -14,7 +14,7 @@ type draft struct {
 	db      *DB
 	tx      *bolt.Tx
 	present micros
-	values  map[string]drafted
+	values  map[string]*drafted
 	fences  map[string]uint64
 }
 
@@ -25,7 +25,7 @@ type drafted struct {
 }
 
 func newDraft(db *DB, tx *bolt.Tx) *draft {
-	return &draft{db: db, tx: tx, present: now(), values: map[string]drafted{}}
+	return &draft{db: db, tx: tx, present: now(), values: map[string]*drafted{}}
 }
 
 // current reads a key as the operations before left it.
@@ -82,12 +82,12 @@ func (d *draft) allowFence(fence *backends.Fence) error {
 
 // put drafts a value, and the fence that it was written under.
 func (d *draft) put(key string, r record, encoded []byte, fence *backends.Fence) {
-	d.values[key] = drafted{r, encoded}
+	d.values[key] = &drafted{r, encoded}
 	d.remember(fence)
 }
 
 func (d *draft) remove(key string, fence *backends.Fence) {
-	d.values[key] = drafted{}
+	d.values[key] = &drafted{}
 	d.remember(fence)
 }
 
@@ -122,7 +122,7 @@ func (d *draft) write() error {
 	return nil
 }
 
-func (d *draft) writeValue(key string, v drafted) error {
+func (d *draft) writeValue(key string, v *drafted) error {
 	if v.encoded == nil {
 		return remove(d.tx, key)
 	}
